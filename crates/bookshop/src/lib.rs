@@ -1,0 +1,1 @@
+//! The sample API: books, orders, customers, a login, health.

@@ -1,0 +1,1 @@
+//! Callgate: the command line and the wiring of the crates behind it.

@@ -1,0 +1,1 @@
+//! Making calls: request items, sending, showing.

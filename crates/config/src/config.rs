@@ -1,0 +1,380 @@
+//! The checked configuration: what the other crates read. Every value here is already valid; the texts, places and
+//! mistakes stay behind in the reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use callgate_model::{Limit, Mode, Quota, Secret};
+use ipnet::IpNet;
+
+/// A whole `callgate.yaml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The global switch: observe puts every rule of the gate into observe.
+    pub mode: Mode,
+    /// Where calls arrive; at least one.
+    pub listen: Vec<Listen>,
+    /// `/livez`, `/readyz`, `/metrics`.
+    pub health: Option<SocketAddr>,
+    /// The store, secrets and the admin socket; absolute.
+    pub data_dir: PathBuf,
+    /// Data-plane threads; none means one per core.
+    pub workers: Option<usize>,
+    /// Whose forwarding fields are believed.
+    pub trusted_proxies: Option<TrustedProxies>,
+    /// The access log.
+    pub log: Log,
+    /// Against guessing credentials; none means off.
+    pub lockout: Option<Lockout>,
+    /// The admin API over TCP; off unless written.
+    pub admin: Option<AdminListen>,
+    /// The first word of minted keys; `cg` unless written.
+    pub key_brand: String,
+    /// What consumers can be on.
+    pub plans: BTreeMap<String, Plan>,
+    /// The guarded APIs, in the file's order.
+    pub apis: Vec<Api>,
+    /// Files that this configuration read besides itself (certificates, secrets): a change in one is a change of it.
+    pub watched: Vec<PathBuf>,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Certificates, the first being the one for clients that send no name; empty means clear text.
+    pub tls: Vec<Certificate>,
+    /// Whether credentials pass over clear text from anywhere.
+    pub cleartext: Cleartext,
+    /// Answer every call with 308 to the same target over https, on this port.
+    pub redirect_https: Option<u16>,
+    /// Addresses that may connect, judged like every other ip rule.
+    pub ip: IpRules,
+}
+
+/// Whether credentials pass over an unencrypted connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cleartext {
+    /// Only from loopback, or through a trusted proxy that says https.
+    #[default]
+    Local,
+    /// From anywhere.
+    Allow,
+}
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, leaf first; absolute path.
+    pub certificate: PathBuf,
+    /// The private key; absolute path.
+    pub key: PathBuf,
+}
+
+/// Proxies whose forwarding field is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Their addresses.
+    pub ips: Vec<IpNet>,
+    /// The one field that they write.
+    pub header: ForwardHeader,
+}
+
+/// Which field carries the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardHeader {
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Where it goes.
+    pub access: LogTarget,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Nowhere. Records, metrics and recent calls are kept all the same.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// A file, appended to; absolute.
+    File(PathBuf),
+}
+
+/// After `failures` wrong credentials `within` a time, wrong credentials from that address hear 429 `for_` a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lockout {
+    /// How many.
+    pub failures: u32,
+    /// Within.
+    pub within: Duration,
+    /// For.
+    pub for_: Duration,
+}
+
+/// The admin API over TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminListen {
+    /// Its address; off loopback `tls` is required.
+    pub address: SocketAddr,
+    /// Its certificate.
+    pub tls: Option<Certificate>,
+}
+
+/// A named set of limits and quotas.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Per consumer unless they say `per key`.
+    pub limits: Vec<Limit>,
+    /// Per consumer unless they say `per key`.
+    pub quotas: Vec<Quota>,
+    /// Calls of one consumer at once.
+    pub concurrent: Option<u32>,
+    /// Whether the plan refuses.
+    pub mode: Mode,
+}
+
+/// One API.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Its name.
+    pub name: String,
+    /// The host it answers on, lower case; none means any. `*.example.com` stands for one more label.
+    pub host: Option<String>,
+    /// The prefix it answers under: `/` or `/a/b` without a slash at the end.
+    pub path: String,
+    /// Where callers find it, for documents and redirects.
+    pub public_url: Option<String>,
+    /// The servers that answer.
+    pub upstream: Upstream,
+    /// How keys are presented.
+    pub keys: KeyPlaces,
+    /// What holds for the whole API.
+    pub guards: Guards,
+    /// Whether calls that match no route are forwarded.
+    pub unlisted: Unlisted,
+    /// The routes, in the file's order; empty forwards everything below the prefix.
+    pub routes: Vec<Route>,
+    /// Paths that are refused elsewhere and let through here.
+    pub paths: PathSwitches,
+    /// `X-HTTP-Method-Override` and its like are dropped unless this is set.
+    pub keep_override_headers: bool,
+}
+
+/// What happens to calls that match no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unlisted {
+    /// 404 or 405.
+    #[default]
+    Refuse,
+    /// Forwarded under the API's guards.
+    Forward,
+}
+
+/// The refusals of unusual paths (DESIGN section 4), each switchable per API. All false by default: refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PathSwitches {
+    /// Let `%2F` and `%5C` through, still encoded.
+    pub encoded_separators: bool,
+    /// Let `;` in a segment through.
+    pub semicolons: bool,
+    /// Let a path through that equals a guarded one but for its case.
+    pub case_variants: bool,
+}
+
+/// The servers of an API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Whether it is reached over TLS.
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// A path put before every forwarded one: `` or `/base`.
+    pub base_path: String,
+    /// Send the caller's `Host` instead of the upstream's.
+    pub host_from_caller: bool,
+    /// How long a connection without a call is kept.
+    pub idle: Duration,
+    /// Extra certificate authorities (PEM), beside the system's.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// Where a key may stand in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPlaces {
+    /// The header, lower case; `x-api-key` unless written.
+    pub header: Option<String>,
+    /// `Authorization: Bearer`.
+    pub bearer: bool,
+    /// The query parameter; off unless written.
+    pub query: Option<String>,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// The holders of a key.
+    Key,
+}
+
+/// Addresses allowed and denied. Deny wins; an empty `allow` allows all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IpRules {
+    /// Allowed.
+    pub allow: Vec<IpNet>,
+    /// Denied.
+    pub deny: Vec<IpNet>,
+}
+
+/// What an API and a route can both say. `None` and empty mean: not said here.
+#[derive(Debug, Clone, Default)]
+pub struct Guards {
+    /// Observe puts every rule written here into observe.
+    pub mode: Mode,
+    /// Single rules that only watch.
+    pub observe: BTreeSet<Rule>,
+    /// Who may call.
+    pub access: Option<Access>,
+    /// Addresses.
+    pub ip: IpRules,
+    /// Types of request bodies, as patterns: `application/json`, `application/*+json`, `text/*`.
+    pub accepts: Option<Vec<String>>,
+    /// Types of responses, as patterns.
+    pub produces: Option<Vec<String>>,
+    /// Whether JSON and XML bodies must be well-formed.
+    pub well_formed: Option<bool>,
+    /// Scopes the credential must have, all of them.
+    pub scopes: Vec<String>,
+    /// Limits.
+    pub limits: Vec<Limit>,
+    /// Calls at once (of the API, or of the route).
+    pub concurrent: Option<u32>,
+    /// Until the upstream's response head.
+    pub timeout: Option<Duration>,
+    /// Between two bytes of a body.
+    pub idle: Option<Duration>,
+    /// From the head of the call to the end of its answer.
+    pub total: Option<Duration>,
+    /// Bytes of a request body.
+    pub body_max: Option<u64>,
+    /// Cross-origin calls from browsers.
+    pub cors: Option<Cors>,
+    /// Fields set and removed.
+    pub headers: HeaderRules,
+}
+
+/// The rules that can be put into observe one by one, named as in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// `access`
+    Access,
+    /// `ip`
+    Ip,
+    /// `cleartext`
+    Cleartext,
+    /// `accepts`
+    Accepts,
+    /// `produces`
+    Produces,
+    /// `well_formed`
+    WellFormed,
+    /// `scopes`
+    Scopes,
+    /// `limits`
+    Limits,
+    /// `concurrent`
+    Concurrent,
+    /// `body_max`
+    BodyMax,
+    /// `cors`
+    Cors,
+    /// `unlisted`
+    Unlisted,
+}
+
+/// Cross-origin calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// `https://shop.example.com`, or `*` alone.
+    pub origins: Vec<String>,
+    /// Whether cookies and credentials may be sent; never with `*`.
+    pub credentials: bool,
+    /// Request fields a browser may send, besides the safelisted and the API's key header; empty means those alone.
+    pub headers: Vec<String>,
+    /// Response fields a script may read, besides the gate's own.
+    pub expose: Vec<String>,
+    /// How long a preflight is remembered.
+    pub max_age: Duration,
+}
+
+/// Fields set and removed. Names are lower case; values may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderRules {
+    /// Set on the way to the upstream.
+    pub request_set: Vec<(String, Secret)>,
+    /// Removed on the way to the upstream.
+    pub request_remove: Vec<String>,
+    /// Set on the way back.
+    pub response_set: Vec<(String, Secret)>,
+    /// Removed on the way back.
+    pub response_remove: Vec<String>,
+}
+
+/// One line under `routes`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Upper case; none means any (`*`).
+    pub method: Option<String>,
+    /// The pattern below the API's prefix: `/orders/{id}`, `/admin/**`.
+    pub pattern: Pattern,
+    /// What it says.
+    pub guards: Guards,
+    /// The path to forward instead, with the pattern's names: `/v2/orders/{id}`, `/v2/{**}`.
+    pub rewrite: Option<String>,
+    /// The gate answers itself.
+    pub respond: Option<Respond>,
+}
+
+/// A path pattern, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// As written.
+    pub text: String,
+    /// Its segments before `**`.
+    pub segments: Vec<Segment>,
+    /// Whether it ends in `/**`, which also matches the bare path and the path with a slash.
+    pub rest: bool,
+}
+
+/// One segment of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// Exactly this.
+    Literal(String),
+    /// `{name}`: any one segment that is not empty.
+    Any(String),
+}
+
+/// An answer of the gate's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// Fields, names lower case (`location` for a redirect).
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}

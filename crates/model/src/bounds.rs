@@ -1,0 +1,83 @@
+//! Every fixed safety cap of the product, in one table: named, justified, and tested where it acts.
+//!
+//! A bound is not a limit: limits and quotas are what an operator sells, bounds are what keeps the gate standing.
+
+use std::time::Duration;
+
+/// Bytes of a request head, request line included. nginx 32 KiB, Envoy 60 KiB; real heads with large cookies fit in 16.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header fields in a head. Envoy and hyper allow 100; browsers with client hints send about 40.
+pub const HEAD_FIELDS_MAX: usize = 100;
+/// Bytes of the request target (RFC 9110 section 4.1 asks for at least 8000).
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of one header field's value.
+pub const FIELD_VALUE_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a chunk-size line with its extensions; extensions carry nothing we forward.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
+/// Segments of a path.
+pub const PATH_SEGMENTS_MAX: usize = 128;
+
+/// From the first byte of a head to its last (slowloris).
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// A kept-alive connection without a call.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
+/// The TLS handshake.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Between two bytes of a body, either way.
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+/// After this long a request body must have come at the rate below.
+pub const BODY_RATE_GRACE: Duration = Duration::from_secs(20);
+/// Bytes per second that a request body must average after the grace: a trickle holds an upstream connection.
+pub const BODY_RATE_MIN_PER_S: u64 = 240;
+/// How long a write may wait for a client that does not read.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// After a refusal sent early: how long, and how much, is still read and discarded so that the client sees the answer.
+pub const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
+/// See [`LINGER_TIME_MAX`].
+pub const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Connections at one time, all listeners together.
+pub const CONNECTIONS_MAX: usize = 50_000;
+/// Connections at one time from one address (IPv6: one /64). NATs of whole offices stay well below.
+pub const CONNECTIONS_PER_IP_MAX: usize = 1_000;
+/// Concurrent HTTP/2 streams of a connection (RFC 9113 section 6.5.2 recommends at least 100).
+pub const H2_STREAMS_MAX: u32 = 128;
+
+/// Default cap of a request body.
+pub const BODY_BYTES_DEFAULT: u64 = 10 * 1024 * 1024;
+/// Bodies that a policy must see whole are buffered up to this, whatever `body_max` says.
+pub const BODY_BUFFER_MAX: u64 = 16 * 1024 * 1024;
+/// Nesting of a JSON or XML body that is checked for being well-formed.
+pub const BODY_DEPTH_MAX: usize = 128;
+/// Bytes of an upstream's response head.
+pub const UPSTREAM_HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Until the upstream accepted the connection.
+pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Until the upstream's response head, when the API does not say.
+pub const UPSTREAM_TIME_DEFAULT: Duration = Duration::from_secs(30);
+/// How long an upstream connection is kept without a call; many servers close at 5 s.
+pub const UPSTREAM_IDLE_DEFAULT: Duration = Duration::from_secs(4);
+/// Idle connections kept per worker and server.
+pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// Calls in flight that a drain waits for.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Records waiting for the recorder; refusals have a queue of their own of the same size.
+pub const RECORD_QUEUE_MAX: usize = 65_536;
+/// Addresses with a limit cell of their own; past it, whole /24 and /48 networks share one.
+pub const ADDRESS_CELLS_MAX: usize = 1 << 17;
+/// Failed-credential addresses remembered for the lockout.
+pub const LOCKOUT_CELLS_MAX: usize = 1 << 16;
+/// Entries of an audit listing, and of a log search.
+pub const LISTING_MAX: usize = 10_000;
+/// Bytes of `calls.db` by default.
+pub const CALLS_DB_BYTES_MAX: u64 = 1 << 30;
+/// Recent calls kept per second before sampling begins.
+pub const RECENT_CALLS_PER_S_MAX: u32 = 200;
+/// Bytes kept of a user agent, a path or any other text that a caller chose.
+pub const RECORDED_TEXT_BYTES_MAX: usize = 512;
+/// Bytes of a presented credential; longer ones are unknown without being hashed.
+pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;

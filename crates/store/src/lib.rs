@@ -1,0 +1,1 @@
+//! What must outlive a restart: SQLite behind one writer, leases of quota, the audit chain.

@@ -1,0 +1,1 @@
+//! What tests share: a scripted byte-level upstream, a raw client, real-server helpers.

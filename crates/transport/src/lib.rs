@@ -1,0 +1,1 @@
+//! Sockets: listeners, TLS, the checked byte stream, upstream connections.
