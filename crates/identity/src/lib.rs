@@ -1,1 +1,19 @@
 //! Who is calling: API keys, from the text in a header to a consumer on a plan.
+//!
+//! The gate asks one question here, [`KeyTable::verify`], on every call with a key; people and programs ask for changes
+//! through one door, [`Registry`], which commits in the store, then applies to the table, then answers. Beside them stands
+//! [`Lockout`], which remembers addresses that guess. This crate knows no sockets, no HTTP and no configuration file.
+//! Start reading at [`table`]; [`registry`] is the other half.
+
+pub mod cells;
+pub mod entry;
+pub mod hashing;
+pub mod lockout;
+mod shards;
+pub mod table;
+
+pub use cells::CellSet;
+pub use entry::{ConsumerEntry, Grants, KeyEntry};
+pub use hashing::Hashing;
+pub use lockout::{Lockout, LockoutRule};
+pub use table::{KeyFault, KeyTable};
