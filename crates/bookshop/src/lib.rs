@@ -28,6 +28,8 @@ mod seed;
 mod server;
 mod shop;
 mod slow;
+#[cfg(test)]
+mod tests;
 
 pub use openapi::DOCUMENT as OPENAPI_JSON;
 pub use server::{Bookshop, Running};
