@@ -75,6 +75,16 @@ pub const LOCKOUT_CELLS_MAX: usize = 1 << 16;
 pub const LISTING_MAX: usize = 10_000;
 /// Bytes of `calls.db` by default.
 pub const CALLS_DB_BYTES_MAX: u64 = 1 << 30;
+/// Label sets of one metric; past it, calls are counted under `other`. A scrape of this many lines is about 1 MiB.
+pub const METRIC_SERIES_MAX: usize = 10_000;
+/// Buffers of the access log (64 KiB each) waiting for a target that does not take them; past it, lines are lost and counted.
+pub const LOG_BUFFERS_MAX: usize = 64;
+/// Rows of usage waiting for `calls.db`; a row is one key on one route with one status in one hour.
+pub const USAGE_ROWS_MAX: usize = 1 << 18;
+/// Recent calls waiting for `calls.db` while it is busy.
+pub const STORED_CALLS_WAITING_MAX: usize = 8_192;
+/// Records that a `log --follow` may lag behind before it misses some.
+pub const FOLLOW_QUEUE_MAX: usize = 1_024;
 /// Recent calls kept per second before sampling begins.
 pub const RECENT_CALLS_PER_S_MAX: u32 = 200;
 /// Bytes kept of a user agent, a path or any other text that a caller chose.

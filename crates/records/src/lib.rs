@@ -1,1 +1,20 @@
 //! What is kept of a call: the recorder, the access log, metrics, recent calls, usage, explain.
+//!
+//! Workers hand a [`CallRecord`](callgate_model::CallRecord) to a [`RecorderHandle`] and go on; everything else happens on
+//! the recorder's own threads. This crate knows no HTTP library and judges nothing: it keeps and explains what others
+//! decided. Start reading at [`recorder`], then [`access_log`] for what a line says and [`metrics`] for what is counted.
+
+mod access_log;
+mod dropped;
+mod error;
+mod metrics;
+mod names;
+pub mod pages;
+mod recorder;
+#[cfg(test)]
+mod sample;
+
+pub use access_log::LogTarget;
+pub use error::RecordsError;
+pub use metrics::{Kind, METRICS, Metric};
+pub use recorder::{Recorder, RecorderConfig, RecorderGuard, RecorderHandle};

@@ -1,0 +1,47 @@
+//! Gauges of other parts of the gate (connections, idle upstream connections, workers), read when somebody scrapes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::exposition::Exposition;
+use super::table::Kind;
+
+type Read = Box<dyn Fn() -> f64 + Send + Sync>;
+
+/// What has been registered, by name.
+#[derive(Default)]
+pub(crate) struct Gauges(BTreeMap<String, Family>);
+
+struct Family {
+    help: String,
+    /// With their labels; registering the same labels again replaces the reading.
+    samples: Vec<(Vec<(String, String)>, Read)>,
+}
+
+// === impl Gauges ===
+
+impl Gauges {
+    pub(crate) fn register(&mut self, name: &str, help: &str, labels: &[(&str, &str)], read: Read) {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let family =
+            self.0.entry(name.to_owned()).or_insert_with(|| Family { help: help.to_owned(), samples: Vec::new() });
+        family.samples.retain(|(present, _)| *present != labels);
+        family.samples.push((labels, read));
+    }
+
+    pub(crate) fn expose(&self, page: &mut Exposition) {
+        for (name, family) in &self.0 {
+            page.family_of(name, Kind::Gauge, &family.help);
+            for (labels, read) in &family.samples {
+                let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                page.sample(name, &labels, read());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.0.keys()).finish()
+    }
+}

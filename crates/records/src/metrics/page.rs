@@ -1,0 +1,40 @@
+//! `docs/metrics.md`, generated from the table.
+
+use super::histogram::BUCKETS;
+use super::table::METRICS;
+
+/// The whole page.
+#[must_use]
+pub(crate) fn page() -> String {
+    let mut page = String::from(HEAD);
+    for metric in METRICS {
+        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        page.push_str(&format!("| `{}` | {} | {labels} | {} |\n", metric.name, metric.kind.name(), metric.help));
+    }
+    let ends = BUCKETS.iter().map(|(_, end)| *end).collect::<Vec<_>>().join(", ");
+    page.push_str(&FOOT.replace("ENDS", &ends));
+    page
+}
+
+const HEAD: &str = "# Metrics
+
+<!-- Generated from `crates/records/src/metrics/table.rs`; `CALLGATE_UPDATE=1 cargo test -p callgate-records` writes it anew. -->
+
+`GET /metrics` on the `health` address answers in the Prometheus text format (0.0.4).
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+";
+
+const FOOT: &str = "
+Buckets of the histograms end at ENDS seconds. Gauges of connections and workers appear beside these, each with its own
+`HELP` line.
+
+**How exact they are.** Every call makes one record, and the counters are made from records, so they miss nothing but the
+records that were dropped on a starved gate, which `callgate_records_dropped_total` counts by class of status. A dropped
+record is missing from the log, from usage and from every other metric: alert on that counter.
+
+**How many lines there are.** `route` is the template from the configuration, never a path that a caller wrote; calls that
+reached no API or no route are under `-`; methods that no RFC names are under `_OTHER`; past 10,000 label sets, calls are
+counted under `other`.
+";

@@ -1,0 +1,142 @@
+//! The workers' end of the recorder.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use callgate_model::CallRecord;
+use crossbeam_queue::ArrayQueue;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::access_log::LogCounts;
+use crate::dropped::Dropped;
+use crate::metrics::{Gauges, Outside, Tallies};
+
+/// A flush that a stuck target holds up ends after this.
+const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What workers, scrapes and the recorder share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Calls that were answered by an upstream.
+    pub(crate) calls: ArrayQueue<Box<callgate_model::CallRecord>>,
+    /// Refused calls, apart: a flood of good calls must not hide an attack, nor a flood of refusals the good calls.
+    pub(crate) refusals: ArrayQueue<Box<CallRecord>>,
+    pub(crate) calls_dropped: Dropped,
+    pub(crate) refusals_dropped: Dropped,
+    /// Locked by the recorder for a batch at a time, and by scrapes. Never by a worker.
+    pub(crate) tallies: Mutex<Tallies>,
+    pub(crate) gauges: Mutex<Gauges>,
+    pub(crate) log_counts: Arc<LogCounts>,
+    pub(crate) config_generation: AtomicU64,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+/// An order to the recorder. Every one wakes it.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Answer when everything recorded before this has been written.
+    Flush(oneshot::Sender<()>),
+    /// Open the access log's file anew.
+    ReopenLog,
+    /// Write everything and end.
+    Stop,
+}
+
+/// Where calls are recorded. Cheap to clone; one for every worker.
+#[derive(Debug, Clone)]
+pub struct RecorderHandle(pub(crate) Arc<Shared>);
+
+// === impl RecorderHandle ===
+
+impl RecorderHandle {
+    /// Records one call: one push into a queue. Never blocks; a full queue drops the record and counts it.
+    pub fn record(&self, record: Box<CallRecord>) {
+        let (queue, dropped) = if record.refusal.is_some() {
+            (&self.0.refusals, &self.0.refusals_dropped)
+        } else {
+            (&self.0.calls, &self.0.calls_dropped)
+        };
+        if let Err(record) = queue.push(record) {
+            dropped.count(record.status);
+        }
+    }
+
+    /// Waits until everything recorded before this is in the log, the metrics and the database. False when that took
+    /// longer than ten seconds, or the recorder has ended.
+    pub async fn flush(&self) -> bool {
+        let flushing = async {
+            let (done, heard) = oneshot::channel();
+            self.0.commands.send(Command::Flush(done)).await.is_ok() && heard.await.is_ok()
+        };
+        tokio::time::timeout(FLUSH_TIME_MAX, flushing).await.unwrap_or(false)
+    }
+
+    /// Opens the access log's file anew, after a rotation moved the old one away.
+    pub fn reopen_log(&self) {
+        if self.0.commands.try_send(Command::ReopenLog).is_err() {
+            tracing::warn!("the access log was not opened anew: the recorder is busy or has ended; try again");
+        }
+    }
+
+    /// Everything counted so far, in the Prometheus text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let outside = self.0.outside();
+        let gauges = locked(&self.0.gauges);
+        locked(&self.0.tallies).expose(&gauges, &outside)
+    }
+
+    /// Adds a gauge of another part of the gate; it is read at every scrape. The same name and labels again replace it.
+    pub fn register_gauge(&self, name: &str, help: &str, read: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.register_gauge_with(name, help, &[], read);
+    }
+
+    /// The same with labels, one registration for each set of them.
+    pub fn register_gauge_with(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        locked(&self.0.gauges).register(name, help, labels, Box::new(read));
+    }
+
+    /// Says which configuration the gate runs, counted from 1.
+    pub fn set_config_generation(&self, generation: u64) {
+        self.0.config_generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// Records that were dropped so far because a queue was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn dropped(&self) -> u64 {
+        self.calls_dropped.total() + self.refusals_dropped.total()
+    }
+
+    fn outside(&self) -> Outside {
+        let calls = self.calls_dropped.by_class().map(|(class, count)| ("calls", class, count));
+        let refusals = self.refusals_dropped.by_class().map(|(class, count)| ("refusals", class, count));
+        Outside {
+            dropped: calls.chain(refusals).collect(),
+            log_lines: self.log_counts.written.load(Ordering::Relaxed),
+            log_lines_lost: self.log_counts.lost.load(Ordering::Relaxed),
+            log_errors: self.log_counts.errors.load(Ordering::Relaxed),
+            config_generation: self.config_generation.load(Ordering::Relaxed),
+            ..Outside::default()
+        }
+    }
+}
+
+/// A tally that a panic left behind is at worst one call short: better than no metrics at all.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
