@@ -251,7 +251,7 @@ async fn stopping_frees_the_address_and_ends_idle_connections() {
     assert!(
         async {
             while visit.sender.ready().await.is_ok() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
             true
         }
