@@ -1,0 +1,278 @@
+//! A real gate, started from the YAML that a user would write.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::call::Call;
+use crate::program::{Output, Program, binary};
+use crate::upstream::ScriptedUpstream;
+use crate::wait::eventually;
+
+/// A running `callgate serve -c callgate.yaml` in a folder of its own. It ends with the test.
+#[derive(Debug)]
+pub struct TestGate {
+    folder: TempDir,
+    program: Program,
+    /// The line that says that it serves.
+    ready_line: String,
+    /// The listeners, in the order of the file.
+    listeners: Vec<SocketAddr>,
+}
+
+/// A key as `callgate keys create … --json` gives it.
+#[derive(Debug, Clone)]
+pub struct IssuedKey {
+    /// Its public id.
+    pub id: String,
+    /// Its text, shown once.
+    pub text: String,
+}
+
+impl AsRef<str> for IssuedKey {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+// === impl TestGate ===
+
+impl TestGate {
+    /// Starts a gate from this file; panics with what it said when it doesn't come up.
+    #[must_use]
+    #[track_caller]
+    pub fn start(yaml: &str) -> TestGate {
+        Self::start_in(tempfile::tempdir().unwrap(), yaml)
+    }
+
+    /// Starts a gate from this file, with `UPSTREAM` in it replaced by the upstream's URL.
+    #[must_use]
+    #[track_caller]
+    pub fn before(upstream: &ScriptedUpstream, yaml: &str) -> TestGate {
+        Self::start(&yaml.replace("UPSTREAM", &upstream.url()))
+    }
+
+    /// Starts a gate in a folder that may already hold other files: certificates, secrets, a store.
+    #[must_use]
+    #[track_caller]
+    pub fn start_in(folder: TempDir, yaml: &str) -> TestGate {
+        std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
+        let (program, ready_line) = serve(folder.path());
+        let listeners = listeners(&ready_line);
+        assert!(!listeners.is_empty(), "the ready line names no address: {ready_line}");
+        TestGate { folder, program, ready_line, listeners }
+    }
+
+    /// Runs `callgate serve` on a file that should not come up, and gives what it said.
+    #[must_use]
+    #[track_caller]
+    pub fn refuses_to_start(folder: &Path, yaml: &str) -> Output {
+        std::fs::write(folder.join("callgate.yaml"), yaml).unwrap();
+        let mut program =
+            Program::start(Command::new(binary()).args(["serve", "-c", "callgate.yaml"]).current_dir(folder));
+        match program.try_line("a ready line or an end", |line| is_ready(line).then(|| line.to_owned())) {
+            Ok(line) => panic!("the gate came up: {line}"),
+            Err(status) => Output { code: status.code(), stdout: String::new(), stderr: program.lines().join("\n") },
+        }
+    }
+
+    // --- where it is
+
+    /// The first listener.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listeners[0]
+    }
+
+    /// The listeners, in the order of the file.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    /// `http://127.0.0.1:PORT` of the first listener.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// The line that said that it serves.
+    #[must_use]
+    pub fn ready_line(&self) -> &str {
+        &self.ready_line
+    }
+
+    /// Its folder: `callgate.yaml`, `callgate-data`, and what the test put there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("callgate.yaml")
+    }
+
+    /// The process.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    // --- calls
+
+    /// A call on the first listener: `gate.call("GET /shop/books")`.
+    #[track_caller]
+    pub fn call(&self, what: &str) -> Call {
+        Call::new(self.address(), what)
+    }
+
+    // --- administration, through the command line as a user would
+
+    /// Runs `callgate ARGUMENTS -c callgate.yaml` in the gate's folder.
+    #[must_use]
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let arguments = [arguments, &["-c", "callgate.yaml"]].concat();
+        Output::of(Command::new(binary()).args(arguments).current_dir(self.folder.path()), b"")
+    }
+
+    /// Runs `callgate ARGUMENTS --json -c callgate.yaml`, which must succeed.
+    #[track_caller]
+    pub fn run_json(&self, arguments: &[&str]) -> Value {
+        self.run(&[arguments, &["--json"]].concat()).expect_success().json()
+    }
+
+    /// Creates a consumer.
+    #[track_caller]
+    pub fn consumer(&self, name: &str) {
+        self.run_json(&["consumers", "create", name]);
+    }
+
+    /// Creates a consumer on a plan.
+    #[track_caller]
+    pub fn consumer_on(&self, name: &str, plan: &str) {
+        self.run_json(&["consumers", "create", name, "--plan", plan]);
+    }
+
+    /// Creates a key of an existing consumer: `gate.key("ada", &["--scope", "orders:write"])`.
+    #[track_caller]
+    pub fn key(&self, consumer: &str, options: &[&str]) -> IssuedKey {
+        let answer = self.run_json(&[&["keys", "create", consumer], options].concat());
+        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {answer}")).to_owned();
+        IssuedKey { id: text("id"), text: text("key") }
+    }
+
+    /// Creates a consumer and a key of it.
+    #[track_caller]
+    pub fn new_key(&self, consumer: &str) -> IssuedKey {
+        self.consumer(consumer);
+        self.key(consumer, &[])
+    }
+
+    /// Revokes a key.
+    #[track_caller]
+    pub fn revoke(&self, key: &IssuedKey) {
+        let _ = self.run(&["keys", "revoke", &key.id]).expect_success();
+    }
+
+    // --- what it recorded
+
+    /// Every record of the access log so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<Value> {
+        let lines = self.program.lines();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+    }
+
+    /// The record of a call, by its `Callgate-Call-Id`; waits for it.
+    #[must_use]
+    #[track_caller]
+    pub fn record(&self, call_id: &str) -> Value {
+        eventually(&format!("the record of call {call_id}"), || {
+            let lines = self.program.lines();
+            let line = lines.iter().rev().find(|line| line.starts_with('{') && line.contains(call_id))?;
+            serde_json::from_str(line).ok()
+        })
+    }
+
+    /// Everything that it printed, on both outputs.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.program.lines().join("\n")
+    }
+
+    // --- its life
+
+    /// Replaces the configuration; a watching gate takes it up by itself.
+    pub fn write(&self, yaml: &str) {
+        // Written beside and moved over, as editors do: the gate must watch the folder, not the file.
+        let beside = self.folder.path().join(".callgate.yaml.new");
+        std::fs::write(&beside, yaml).unwrap();
+        std::fs::rename(&beside, self.file()).unwrap();
+    }
+
+    /// Asks it to end (SIGTERM), waits, and gives the exit code.
+    #[track_caller]
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.program.signal("TERM");
+        self.program.wait().code()
+    }
+
+    /// Ends it at once (SIGKILL), as a crash would.
+    pub fn kill(&mut self) {
+        self.program.kill();
+    }
+
+    /// Starts it again on the same folder, after an end. Ports may differ.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        let (program, ready_line) = serve(self.folder.path());
+        self.listeners = listeners(&ready_line);
+        self.program = program;
+        self.ready_line = ready_line;
+    }
+}
+
+#[track_caller]
+fn serve(folder: &Path) -> (Program, String) {
+    let mut program = Program::start(
+        Command::new(binary())
+            .args(["serve", "-c", "callgate.yaml"])
+            .current_dir(folder)
+            .env("RUST_BACKTRACE", "1")
+            .env_remove("XDG_RUNTIME_DIR"),
+    );
+    let line = program.line("the ready line", |line| is_ready(line).then(|| line.to_owned()));
+    (program, line)
+}
+
+fn is_ready(line: &str) -> bool {
+    line.contains("ready") && (line.contains("http://") || line.contains("https://"))
+}
+
+/// The addresses behind `http://` and `https://`, in their order. What follows the word `health` or `admin` is not a
+/// listener.
+fn listeners(ready_line: &str) -> Vec<SocketAddr> {
+    let ends = ["health", "admin"].iter().filter_map(|word| ready_line.find(word)).min();
+    ready_line[..ends.unwrap_or(ready_line.len())]
+        .split([' ', ',', '"', '\t', '='])
+        .filter_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")))
+        .filter_map(|address| address.trim_end_matches(['/', '.', ';', ')']).parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_read_from_the_ready_line() {
+        let read = |line: &str| listeners(line).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(read("callgate ready: http://127.0.0.1:41234, https://[::1]:8443"), "127.0.0.1:41234 [::1]:8443");
+        assert_eq!(read("ready on http://127.0.0.1:1/ (health http://127.0.0.1:2)"), "127.0.0.1:1");
+    }
+}

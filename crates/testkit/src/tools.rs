@@ -1,0 +1,44 @@
+//! Third-party programs that tests talk to the gate with. `cargo xtask test` installs them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::program::Output;
+
+/// `curl --silent --show-error ARGUMENTS`.
+#[must_use]
+#[track_caller]
+pub fn curl(arguments: &[&str]) -> Output {
+    Output::of(Command::new("curl").args(["--silent", "--show-error", "--max-time", "60"]).args(arguments), b"")
+}
+
+/// Runs a script by node, with arguments in `process.argv` from 2 on.
+#[must_use]
+#[track_caller]
+pub fn node(script: &str, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script.mjs");
+    std::fs::write(&file, script).unwrap();
+    Output::of(Command::new("node").arg(&file).args(arguments), b"")
+}
+
+/// `h2load ARGUMENTS`: many HTTP/2 calls at once.
+#[must_use]
+#[track_caller]
+pub fn h2load(arguments: &[&str]) -> Output {
+    Output::of(Command::new("h2load").args(arguments), b"")
+}
+
+/// `nghttp ARGUMENTS`: one HTTP/2 call, frame by frame with `--verbose`.
+#[must_use]
+#[track_caller]
+pub fn nghttp(arguments: &[&str]) -> Output {
+    Output::of(Command::new("nghttp").args(arguments), b"")
+}
+
+/// Runs a line of shell in a folder.
+#[must_use]
+#[track_caller]
+pub fn shell(folder: &Path, line: &str) -> Output {
+    Output::of(Command::new("bash").args(["-euo", "pipefail", "-c", line]).current_dir(folder), b"")
+}
