@@ -1,1 +1,26 @@
-//! Sockets: listeners, TLS, the checked byte stream, upstream connections.
+//! Sockets: accepting and TLS, the checked byte stream, and connections to upstream servers.
+//!
+//! This crate moves bytes and keeps time. It never knows routes, keys, limits or refusals: what it finds wrong with a
+//! connection it says with types of its own ([`checked::Inspected`], [`checked::BodyFault`], [`upstream::UpstreamError`]),
+//! and the gateway decides what to answer.
+//!
+//! A connection's way: [`listen`] accepts it and counts it with [`gauge`], [`greet`] shakes hands (TLS by [`tls`]) and
+//! finds out which protocol it speaks, [`serve`] hands it to hyper through [`checked`]. The other side is
+//! [`upstream`]. Start reading at [`serve`], then [`checked`]: why there is a parser in front of the parser.
+//!
+//! Everything here lives on one worker thread (current-thread runtime, `LocalSet`); only [`gauge`] and
+//! [`upstream::Server`] are shared between workers.
+
+mod alarm;
+mod buffer;
+pub mod checked;
+pub mod greet;
+pub mod guarded;
+pub mod serve;
+mod timing;
+
+pub use buffer::Buffer;
+pub use timing::Timing;
+
+/// Any error, as hyper's bodies and services pass it on.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
