@@ -1,0 +1,15 @@
+//! The tree into a [`Config`]: one file a section, in the order of the table of settings.
+
+mod api;
+mod cors;
+mod gate;
+mod guards;
+mod headers;
+mod limits;
+mod listen;
+mod plan;
+mod reach;
+mod route;
+mod upstream;
+
+pub(crate) use gate::config;

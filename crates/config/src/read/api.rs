@@ -1,0 +1,233 @@
+//! One API.
+
+use callgate_model::Subject;
+
+use crate::config::{Access, Api, Guards, KeyPlaces, PathSwitches, Unlisted};
+use crate::read::gate::section;
+use crate::read::guards::{self, Level};
+use crate::read::limits::{self, Placed};
+use crate::read::{route, upstream};
+use crate::settings::Section;
+use crate::tree::Entry;
+use crate::walk::{Fields, Walk, is_token};
+
+pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Api> {
+    let fields = walk.fields(&entry.value, entry.key_span, own)?;
+    let host = fields.read(walk, "host", host);
+    let path = fields.read(walk, "path", path).unwrap_or_else(|| "/".to_owned());
+    let public_url = fields.read(walk, "public_url", |walk, entry| {
+        upstream::url(walk, entry, &entry.value)?;
+        entry.value.text().map(str::to_owned)
+    });
+    let upstream = fields.read(walk, "upstream", |walk, entry| upstream::upstream(walk, entry, own));
+    let keys = fields.read(walk, "keys", |walk, entry| keys(walk, entry, own));
+    let words = [("refuse", Unlisted::Refuse), ("forward", Unlisted::Forward)];
+    let unlisted = fields.read(walk, "unlisted", |walk, entry| walk.choice(entry, &entry.value, &words));
+    let paths = fields.read(walk, "paths", |walk, entry| paths(walk, entry, own)).unwrap_or_default();
+    let keep_override_headers = fields.read(walk, "keep_override_headers", Walk::flag).unwrap_or(false);
+    let read = guards::guards(walk, &fields, own, Level::Api);
+    let mut guards = read.guards;
+    // Safe by default: an API is never public because a line was forgotten.
+    guards.access = guards.access.or(Some(Access::Key));
+    let routes = fields
+        .read(walk, "routes", |walk, entry| Some(route::routes(walk, entry, section(own, "routes")?, &path, &paths)));
+    let routes = routes.unwrap_or_default();
+
+    limits::header_alone(walk, &read.limits, &[]);
+    check_access(walk, &fields, &guards, &read.limits, &routes);
+    check_routes(walk, &guards, &routes);
+    check_unlisted(walk, &fields, unlisted, &routes);
+    Some(Api {
+        name: entry.key.clone(),
+        host,
+        path,
+        public_url,
+        upstream: upstream?,
+        keys: keys.unwrap_or_else(KeyPlaces::by_default),
+        guards,
+        unlisted: unlisted.unwrap_or_default(),
+        routes: routes.into_iter().map(|read| read.route).collect(),
+        paths,
+        keep_override_headers,
+    })
+}
+
+/// A host as callers send it, lower case, without a port.
+fn host(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {
+    let text = walk.text(entry, &entry.value)?;
+    let named = text.strip_prefix("*.").unwrap_or(text);
+    let help = if text.contains("://") {
+        "write the name alone: `books.example.com`".to_owned()
+    } else if !text.is_ascii() {
+        "write it as it goes over the wire, in Punycode: `xn--…`".to_owned()
+    } else if let Some((name, _)) = text.split_once(':') {
+        format!("write it without the port, which belongs to `listen`: `{name}`")
+    } else if text.contains('*') && !text.starts_with("*.") {
+        "`*` stands for one whole label at the beginning: `*.example.com`".to_owned()
+    } else {
+        "write a host name, for example `books.example.com`".to_owned()
+    };
+    if upstream::is_host(named) {
+        return Some(text.to_ascii_lowercase());
+    }
+    walk.error(entry.value.span, format!("`{text}` is not a host"), help);
+    None
+}
+
+/// A prefix of whole segments: `/`, `/a/b`.
+fn path(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {
+    let text = walk.text(entry, &entry.value)?;
+    if text == "/" {
+        return Some(text.to_owned());
+    }
+    let help = match crate::config::Pattern::parse(text) {
+        Ok(_) if text.ends_with('/') => {
+            format!("write it without the slash at the end: `{}`", text.trim_end_matches('/'))
+        }
+        Ok(pattern) if pattern.is_literal() => return Some(pattern.shape()),
+        Ok(_) => "a prefix has no names and no `**`: write those under `routes`".to_owned(),
+        Err(fault) => format!("{}: {}", fault.message, fault.help),
+    };
+    walk.error(entry.value.span, format!("`{text}` is not a path prefix"), help);
+    None
+}
+
+fn keys(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<KeyPlaces> {
+    let fields = walk.fields(&entry.value, entry.key_span, section(own, "keys")?)?;
+    let off = |entry: &Entry| entry.value.scalar().and_then(|scalar| scalar.flag()) == Some(false);
+    let header = fields.read(walk, "header", |walk, entry| {
+        if off(entry) {
+            return Some(None);
+        }
+        let name = walk.field_name(entry, &entry.value)?;
+        if matches!(name.as_str(), "authorization" | "cookie" | "host") {
+            let help = "`bearer: true` reads `Authorization: Bearer`; a header of the key's own is `X-API-Key`";
+            walk.error(entry.value.span, format!("a key can't stand in `{name}` as it is"), help);
+        }
+        Some(Some(name))
+    });
+    let bearer = fields.read(walk, "bearer", Walk::flag);
+    let query = fields.read(walk, "query", |walk, entry| {
+        if off(entry) {
+            return Some(None);
+        }
+        let name = walk.text(entry, &entry.value)?;
+        if !is_token(name) || name == "true" {
+            let help = "write the parameter's name, for example `api_key`, or `false`";
+            walk.wrong(entry, entry.value.span, &entry.value.described(), help);
+            return None;
+        }
+        Some(Some(name.to_owned()))
+    });
+    let default = KeyPlaces::by_default();
+    let places = KeyPlaces {
+        header: header.unwrap_or(default.header),
+        bearer: bearer.unwrap_or(default.bearer),
+        query: query.unwrap_or(default.query),
+    };
+    if places.header.is_none() && !places.bearer && places.query.is_none() {
+        walk.error(
+            entry.key_span,
+            "there is no place left where a key could stand",
+            "allow one of `header`, `bearer` and `query`",
+        );
+    }
+    Some(places)
+}
+
+fn paths(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<PathSwitches> {
+    let fields = walk.fields(&entry.value, entry.key_span, section(own, "paths")?)?;
+    let mut switch = |name| {
+        let words = [("refuse", false), ("allow", true)];
+        fields.read(walk, name, |walk, entry| walk.choice(entry, &entry.value, &words)).unwrap_or(false)
+    };
+    Some(PathSwitches {
+        encoded_separators: switch("encoded_separators"),
+        semicolons: switch("semicolons"),
+        case_variants: switch("case_variants"),
+    })
+}
+
+/// What asks for a credential has no effect where nobody shows one.
+fn check_access(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    guards: &Guards,
+    own: &[Placed<callgate_model::Limit>],
+    routes: &[route::Read],
+) {
+    let route_wants_key = routes.iter().any(|read| read.route.guards.access == Some(Access::Key));
+    let all_public = guards.access == Some(Access::Public) && !route_wants_key;
+    if all_public && fields.has("keys") {
+        let message = "`keys` has no effect: everything here is public";
+        walk.error(fields.place("keys"), message, "leave it out, or write `access: key`");
+    }
+    let judge = |walk: &mut Walk<'_>, limits: &[Placed<callgate_model::Limit>]| {
+        for limit in limits {
+            if matches!(limit.value.per, Subject::Key | Subject::Consumer) {
+                let message =
+                    format!("a limit per {} has no effect on public calls: nobody shows a key", limit.value.per);
+                walk.error(limit.span, message, "write `per ip`, or `access: key`");
+            }
+        }
+    };
+    if all_public {
+        judge(walk, own);
+    }
+    for read in routes {
+        let open = match read.route.guards.access {
+            Some(Access::Key) => false,
+            // A more specific route could ask for a key, and the guards of this one hold there too.
+            Some(Access::Public) => !route_wants_key || read.route.pattern.is_literal() && read.route.method.is_some(),
+            None => all_public,
+        };
+        if open {
+            judge(walk, &read.limits);
+            let says_so = read.route.guards.access.is_some();
+            if !read.route.guards.scopes.is_empty() && !says_so {
+                let message = "`scopes` has no effect on public calls: nobody shows a credential";
+                walk.error(read.place("scopes"), message, "leave it out, or write `access: key`");
+            }
+        }
+    }
+}
+
+/// What only shows when a route is seen below its API.
+fn check_routes(walk: &mut Walk<'_>, api: &Guards, routes: &[route::Read]) {
+    for read in routes.iter().filter(|read| read.first_of_several) {
+        limits::header_alone(walk, &read.limits, &api.limits);
+        if !guards::overlap(&api.ip.allow, &read.route.guards.ip.allow) {
+            let message = "nobody can call this route: the API's `ip.allow` has none of these addresses";
+            walk.error(
+                read.place("ip"),
+                message,
+                "both lists apply: widen the API's, or write the inner addresses here",
+            );
+        }
+    }
+}
+
+fn check_unlisted(walk: &mut Walk<'_>, fields: &Fields<'_>, unlisted: Option<Unlisted>, routes: &[route::Read]) {
+    let span = fields.place("unlisted");
+    if routes.is_empty() && unlisted.is_some() && !fields.has("routes") {
+        let message = "`unlisted` has no effect without `routes`: everything below the prefix is forwarded";
+        walk.error(span, message, "leave it out, or list the routes");
+    }
+    let all = |read: &route::Read| {
+        read.route.method.is_none() && read.route.pattern.rest && read.route.pattern.segments.is_empty()
+    };
+    if unlisted == Some(Unlisted::Forward) && routes.iter().any(all) {
+        let message = "`unlisted` has no effect beside the route `* /**`, which lists every call";
+        walk.error(span, message, "leave it out");
+    }
+}
+
+// === impl KeyPlaces ===
+
+impl KeyPlaces {
+    /// `X-API-Key` and `Authorization: Bearer`.
+    #[must_use]
+    pub fn by_default() -> KeyPlaces {
+        KeyPlaces { header: Some("x-api-key".to_owned()), bearer: true, query: None }
+    }
+}

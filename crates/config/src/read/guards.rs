@@ -1,0 +1,220 @@
+//! What an API and a route can both say.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use callgate_model::{Limit, Subject, consumer};
+use ipnet::IpNet;
+
+use crate::config::{Access, Guards, IpRules, Rule};
+use crate::read::gate::{self, section};
+use crate::read::limits::{self, Placed};
+use crate::read::{cors, headers};
+use crate::settings::{ROOT, Section};
+use crate::tree::Entry;
+use crate::walk::{Fields, Walk, is_token};
+
+/// Whose guards are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Api,
+    Route,
+}
+
+/// Guards with the places that later checks point at.
+pub(super) struct Read {
+    pub(super) guards: Guards,
+    pub(super) limits: Vec<Placed<Limit>>,
+}
+
+const RULES: &[(&str, Rule)] = &[
+    ("access", Rule::Access),
+    ("ip", Rule::Ip),
+    ("cleartext", Rule::Cleartext),
+    ("accepts", Rule::Accepts),
+    ("produces", Rule::Produces),
+    ("well_formed", Rule::WellFormed),
+    ("scopes", Rule::Scopes),
+    ("limits", Rule::Limits),
+    ("concurrent", Rule::Concurrent),
+    ("body_max", Rule::BodyMax),
+    ("cors", Rule::Cors),
+    ("unlisted", Rule::Unlisted),
+];
+
+/// Reads the guards of an API or a route; `section` is its own.
+pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static Section, level: Level) -> Read {
+    let default_per = if level == Level::Api { Subject::Api } else { Subject::Route };
+    let limits = fields.read(walk, "limits", |walk, entry| Some(limits::limits(walk, entry, &default_per)));
+    let limits = limits.unwrap_or_default();
+    let guards = Guards {
+        mode: fields.read(walk, "mode", gate::mode).unwrap_or_default(),
+        observe: observe(walk, fields, level),
+        access: fields.read(walk, "access", access),
+        ip: fields.read(walk, "ip", ip).unwrap_or_default(),
+        accepts: fields.read(walk, "accepts", media),
+        produces: fields.read(walk, "produces", media),
+        well_formed: fields.read(walk, "well_formed", Walk::flag),
+        scopes: fields.read(walk, "scopes", scopes).unwrap_or_default(),
+        limits: limits.iter().map(|limit| limit.value.clone()).collect(),
+        concurrent: fields.read(walk, "concurrent", |walk, entry| walk.count32(entry, 1, 1_000_000)),
+        timeout: fields.read(walk, "timeout", Walk::duration),
+        idle: fields.read(walk, "idle", Walk::duration),
+        total: fields.read(walk, "total", total).flatten(),
+        body_max: fields.read(walk, "body_max", Walk::bytes),
+        cors: fields.read(walk, "cors", |walk, entry| cors::cors(walk, entry, section)),
+        headers: fields.read(walk, "headers", |walk, entry| headers::headers(walk, entry, section)).unwrap_or_default(),
+    };
+    ineffective(walk, fields, &guards);
+    Read { guards, limits }
+}
+
+/// `public`, `key`, or a list of one of them; what later versions read is named as such.
+fn access(walk: &mut Walk<'_>, entry: &Entry) -> Option<Access> {
+    if entry.value.get("all").is_some() {
+        let message = "this version does not read `{ all: […] }` yet: access tokens come later";
+        walk.error(entry.value.span, message, "write `access: key`");
+        return None;
+    }
+    let mut found = Vec::new();
+    for node in walk.many(entry) {
+        if let Some(word @ ("token" | "certificate" | "client")) = node.text() {
+            let message = format!("this version does not read `{word}` in `access` yet");
+            walk.error(node.span, message, "write `access: key`");
+        } else {
+            found.push(walk.choice(entry, node, &[("key", Access::Key), ("public", Access::Public)])?);
+        }
+    }
+    if found.contains(&Access::Public) && found.contains(&Access::Key) {
+        let message = "`public` lets everybody in, so `key` beside it has no effect";
+        walk.error(entry.value.span, message, "write `access: key` or `access: public`");
+    }
+    found.first().copied()
+}
+
+/// The single rules that only watch. A rule that isn't written here can't be watched here.
+fn observe(walk: &mut Walk<'_>, fields: &Fields<'_>, level: Level) -> BTreeSet<Rule> {
+    let Some(entry) = fields.get("observe") else { return BTreeSet::new() };
+    let mut rules = BTreeSet::new();
+    for node in walk.many(entry) {
+        let Some(rule) = walk.choice(entry, node, RULES) else { continue };
+        let name = node.text().unwrap_or_default();
+        let by_default =
+            level == Level::Api && matches!(rule, Rule::Access | Rule::Cleartext | Rule::BodyMax | Rule::Unlisted);
+        if rule == Rule::Unlisted && level == Level::Route || rule == Rule::Cleartext && level == Level::Route {
+            walk.error(
+                node.span,
+                format!("`{name}` is a rule of the API, not of a route"),
+                "move it to the API's `observe`",
+            );
+        } else if !by_default && !fields.has(name) {
+            let help = format!("write `{name}` beside `observe`, or leave it out of the list");
+            walk.error(node.span, format!("there is no `{name}` here to observe"), help);
+        } else {
+            rules.insert(rule);
+        }
+    }
+    rules
+}
+
+/// Addresses allowed and denied; of a listener too.
+pub(super) fn ip(walk: &mut Walk<'_>, entry: &Entry) -> Option<IpRules> {
+    let listen = section(&ROOT, "listen")?;
+    let fields = walk.fields(&entry.value, entry.key_span, section(listen, "ip")?)?;
+    let allow = fields.read(walk, "allow", Walk::networks).unwrap_or_default();
+    let deny = fields.read(walk, "deny", Walk::networks).unwrap_or_default();
+    if !fields.has("allow") && !fields.has("deny") {
+        walk.error(entry.key_span, "`ip` says nothing", "write `allow` or `deny`, or leave `ip` out");
+    }
+    for network in &allow {
+        if let Some(denied) = deny.iter().find(|denied| denied.contains(network)) {
+            let message = format!("`allow` has {network}, which `deny` takes back with {denied}");
+            walk.error(fields.place("allow"), message, "`deny` wins: remove one of the two");
+        }
+    }
+    Some(IpRules { allow, deny })
+}
+
+/// Whether some address is in both lists; empty lists hold every address.
+pub(super) fn overlap(left: &[IpNet], right: &[IpNet]) -> bool {
+    left.is_empty()
+        || right.is_empty()
+        || left.iter().any(|one| right.iter().any(|other| one.contains(other) || other.contains(one)))
+}
+
+/// Media type patterns, lower case.
+fn media(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {
+    let nodes = walk.many(entry);
+    Some(
+        nodes
+            .into_iter()
+            .filter_map(|node| {
+                let text = walk.text(entry, node)?;
+                let help = "write `application/json`, `application/*+json`, `text/*` or `*/*`";
+                let (kind, subtype) = text.split_once('/').unwrap_or_default();
+                let subtype_fits = subtype == "*"
+                    || is_token(subtype.strip_prefix("*+").unwrap_or(subtype))
+                        && !subtype.strip_prefix("*+").unwrap_or(subtype).contains('*');
+                let fits = is_token(kind) && subtype_fits && (!kind.contains('*') || kind == "*" && subtype == "*");
+                if text.contains(';') {
+                    walk.error(
+                        node.span,
+                        format!("`{text}` has parameters"),
+                        "leave them out: every parameter of a type is taken",
+                    );
+                } else if !fits {
+                    walk.error(node.span, format!("`{text}` is not a media type"), help);
+                } else {
+                    return Some(text.to_ascii_lowercase());
+                }
+                None
+            })
+            .collect(),
+    )
+}
+
+fn scopes(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {
+    let mut scopes: Vec<String> = Vec::new();
+    for node in walk.many(entry) {
+        let Some(text) = walk.text(entry, node) else { continue };
+        if !consumer::is_scope(text) {
+            let help = "printable ASCII without spaces, quotes and backslashes, for example `orders:write`";
+            walk.error(node.span, format!("`{text}` is not a scope"), help);
+        } else if !scopes.iter().any(|scope| scope == text) {
+            scopes.push(text.to_owned());
+        }
+    }
+    Some(scopes)
+}
+
+/// The inner `None` stands for `off`.
+fn total(walk: &mut Walk<'_>, entry: &Entry) -> Option<Option<Duration>> {
+    match entry.value.text() {
+        Some("off") => Some(None),
+        _ => walk.duration(entry).map(Some),
+    }
+}
+
+/// Settings that another one beside them leaves without any effect.
+fn ineffective(walk: &mut Walk<'_>, fields: &Fields<'_>, guards: &Guards) {
+    if fields.has("observe") && guards.mode == callgate_model::Mode::Observe {
+        let message = "`observe` has no effect beside `mode: observe`, which watches every rule here";
+        walk.error(fields.place("observe"), message, "keep one of them");
+    }
+    if guards.access == Some(Access::Public) && !guards.scopes.is_empty() {
+        let message = "`scopes` has no effect with `access: public`: nobody shows a credential";
+        walk.error(fields.place("scopes"), message, "leave it out, or write `access: key`");
+    }
+    if let (Some(total), Some(timeout)) = (guards.total, guards.timeout)
+        && total <= timeout
+    {
+        let message = "`timeout` has no effect: `total` ends the call before it";
+        walk.error(fields.place("timeout"), message, "write a `timeout` shorter than `total`, or leave it out");
+    }
+    if let (Some(true), Some(accepts)) = (guards.well_formed, &guards.accepts)
+        && !accepts.iter().any(|pattern| pattern.contains("json") || pattern.contains("xml") || pattern.ends_with("/*"))
+    {
+        let message = "`well_formed` has no effect: `accepts` takes neither JSON nor XML";
+        walk.error(fields.place("well_formed"), message, "leave it out, or add a JSON or XML type to `accepts`");
+    }
+}

@@ -1,0 +1,140 @@
+//! The servers of an API, and URLs.
+
+use callgate_model::bounds;
+
+use crate::config::Upstream;
+use crate::read::gate::section;
+use crate::settings::Section;
+use crate::tree::{Entry, Node};
+use crate::walk::Walk;
+
+/// A URL, taken apart.
+pub(super) struct Url {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Without a slash at the end.
+    pub(super) path: String,
+}
+
+pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section) -> Option<Upstream> {
+    if entry.value.text().is_some() {
+        return url(walk, entry, &entry.value).map(with_defaults);
+    }
+    let fields = walk.fields(&entry.value, entry.key_span, section(api, "upstream")?)?;
+    let server = fields.read(walk, "server", |walk, entry| url(walk, entry, &entry.value));
+    let servers = fields.read(walk, "servers", servers);
+    let words = [("upstream", false), ("caller", true)];
+    let host_from_caller = fields.read(walk, "host", |walk, entry| walk.choice(entry, &entry.value, &words));
+    let idle = fields.read(walk, "idle", Walk::duration);
+    let section = section(api, "upstream").and_then(|upstream| section(upstream, "tls"))?;
+    let tls_ca = fields.read(walk, "tls", |walk, entry| {
+        let fields = walk.fields(&entry.value, entry.key_span, section)?;
+        fields.read(walk, "ca", Walk::file)
+    });
+    match (fields.has("server"), fields.has("servers")) {
+        (true, true) => walk.error(fields.place("servers"), "`server` and `servers` say the same", "keep one of them"),
+        (false, false) => {
+            let help = "write `server: http://127.0.0.1:9000`";
+            walk.error(fields.span, "`server` is missing in `apis.NAME.upstream`", help);
+        }
+        _ => {}
+    }
+    let url = server.or(servers)?;
+    if fields.has("tls") && !url.tls {
+        let message = "`tls` has no effect on an `http` server";
+        walk.error(fields.place("tls"), message, "leave it out, or write `https` in the server's URL");
+    }
+    let mut upstream = with_defaults(url);
+    upstream.host_from_caller = host_from_caller.unwrap_or(false);
+    upstream.idle = idle.unwrap_or(upstream.idle);
+    upstream.tls_ca = tls_ca;
+    Some(upstream)
+}
+
+fn with_defaults(url: Url) -> Upstream {
+    Upstream {
+        tls: url.tls,
+        host: url.host,
+        port: url.port,
+        base_path: url.path,
+        host_from_caller: false,
+        idle: bounds::UPSTREAM_IDLE_DEFAULT,
+        tls_ca: None,
+    }
+}
+
+fn servers(walk: &mut Walk<'_>, entry: &Entry) -> Option<Url> {
+    let nodes = walk.many(entry);
+    if let Some(second) = nodes.get(1) {
+        let help = "keep one; put a load balancer before several until then";
+        walk.error(second.span, "this version does not balance between several servers yet", help);
+    }
+    nodes.first().and_then(|node| url(walk, entry, node))
+}
+
+/// An `http` or `https` URL of a server: no user, query or fragment.
+pub(super) fn url(walk: &mut Walk<'_>, entry: &Entry, node: &Node) -> Option<Url> {
+    let text = walk.text(entry, node)?;
+    match parse(text) {
+        Ok(url) => Some(url),
+        Err(help) => {
+            walk.error(node.span, format!("`{text}` is not the URL of a server"), help);
+            None
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Url, String> {
+    let (tls, rest) = match text.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        Some((scheme, _)) => {
+            return Err(format!("`{scheme}` is not spoken to upstreams: write `http://` or `https://`"));
+        }
+        None => return Err(format!("write the scheme too: `http://{text}`")),
+    };
+    if rest.contains(['?', '#', '@', ' ', '\\']) {
+        return Err("only scheme, host, port and path: `http://127.0.0.1:9000/base`".to_owned());
+    }
+    let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+    let (host, port) = authority_parts(authority)?;
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    Ok(Url { tls, host, port, path: path.trim_end_matches('/').to_owned() })
+}
+
+/// Host and port; an IPv6 address loses its brackets.
+fn authority_parts(authority: &str) -> Result<(String, Option<u16>), String> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or("an IPv6 address needs both brackets: `[::1]`")?;
+        let _: std::net::Ipv6Addr = address.parse().map_err(|_| format!("`{address}` is not an IPv6 address"))?;
+        (address, after.strip_prefix(':').or(if after.is_empty() { None } else { Some("?") }))
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if host.is_empty() || !(host.contains(':') || is_host(host)) {
+        return Err("the host is missing or not a name: `http://127.0.0.1:9000`".to_owned());
+    }
+    let port = match port {
+        None => None,
+        Some(text) => {
+            let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+            Some(port.ok_or_else(|| format!("`{text}` is not a port: 1 to 65535"))?)
+        }
+    };
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+/// Whether a text is a host name or an IPv4 address, as it goes over the wire (RFC 1123; `_` occurs in private networks).
+pub(super) fn is_host(text: &str) -> bool {
+    (1..=253).contains(&text.len())
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+}

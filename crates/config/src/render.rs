@@ -1,0 +1,66 @@
+//! Mistakes for people: the line, a caret under the place, what to write instead. And for machines: JSON.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::diagnostic::{Diagnostic, Report, Severity};
+
+impl Report {
+    /// Every mistake with its line and a caret, and a count at the end. `coloured` adds ANSI colours.
+    #[must_use]
+    pub fn render(&self, coloured: bool) -> String {
+        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let file = self.file.display().to_string();
+        let mut text = String::new();
+        for diagnostic in &self.diagnostics {
+            text.push_str(&renderer.render(&[self.group(diagnostic, &file)]));
+            text.push_str("\n\n");
+        }
+        text.push_str(&self.summary(&file));
+        text
+    }
+
+    /// The same as one JSON document.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "file": self.file.display().to_string(),
+            "errors": self.count(Severity::Error),
+            "warnings": self.count(Severity::Warning),
+            "diagnostics": self.diagnostics,
+        })
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic, file: &'a str) -> Group<'a> {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()));
+        if diagnostic.line > 0 {
+            let caret = AnnotationKind::Primary.span(self.caret(diagnostic));
+            group = group.element(Snippet::source(self.source.as_str()).path(file).annotation(caret));
+        }
+        match &diagnostic.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// The renderer slices the text with this: it must lie in the text, on character boundaries.
+    fn caret(&self, diagnostic: &Diagnostic) -> std::ops::Range<usize> {
+        let range = diagnostic.range();
+        let start = self.source.floor_char_boundary(range.start);
+        start..self.source.ceil_char_boundary(range.end.max(start))
+    }
+
+    fn summary(&self, file: &str) -> String {
+        let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        match (errors, warnings) {
+            (0, 0) => format!("{file}: nothing to complain about\n"),
+            (_, 0) => format!("{file}: {}\n", plural(errors, "error")),
+            (0, _) => format!("{file}: {}\n", plural(warnings, "warning")),
+            _ => format!("{file}: {}, {}\n", plural(errors, "error"), plural(warnings, "warning")),
+        }
+    }
+}

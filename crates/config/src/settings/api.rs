@@ -1,0 +1,326 @@
+//! The settings of an API and of its routes.
+
+use super::Kind::{Bytes, Choice, Count, Duration, Either, Flag, Many, Text};
+use super::gate::RATE;
+use super::{Kind, Section, Setting};
+
+const MEDIA: Kind = Many(&Text("a media type: `application/json`, `application/*+json`, `text/*`"));
+const NETWORKS: Kind = Many(&Text("an address or network: `10.6.6.6`, `10.0.0.0/8`, `fd00::/8`"));
+const RULES: &[&str] = &[
+    "access",
+    "ip",
+    "cleartext",
+    "accepts",
+    "produces",
+    "well_formed",
+    "scopes",
+    "limits",
+    "concurrent",
+    "body_max",
+    "cors",
+    "unlisted",
+];
+
+/// `apis.NAME`.
+pub(super) static API: Section = Section {
+    name: "api",
+    title: "apis.NAME",
+    doc: "A service behind the gate. With `path: /shop`, `GET /shop/orders/7` is forwarded as `GET /orders/7`.",
+    groups: &[
+        &[
+            Setting::new(
+                "host",
+                Text("a host name; `*.example.com` stands for one more label"),
+                "The host that callers use. Any host if not written.",
+                "books.example.com",
+            ),
+            Setting::new("path", Text("a path: `/shop`"), "The prefix that callers use.", "/shop").default("/"),
+            Setting::new(
+                "public_url",
+                Text("an http or https URL"),
+                "Where callers find the API, for documents and links.",
+                "https://api.example.com/shop",
+            ),
+            Setting::new(
+                "upstream",
+                Either(&[Text("an http or https URL"), Kind::Section(&UPSTREAM)]),
+                "The server that answers.",
+                "http://127.0.0.1:9000",
+            )
+            .needed(),
+            Setting::new(
+                "keys",
+                Kind::Section(&KEYS),
+                "Where a key may stand in a call.",
+                "{ header: X-API-Key, bearer: true, query: false }",
+            ),
+            Setting::new(
+                "unlisted",
+                Choice(&["refuse", "forward"]),
+                "What happens to calls that match no route. Without `routes`, everything below the prefix is forwarded.",
+                "forward",
+            )
+            .default("refuse"),
+            Setting::new(
+                "routes",
+                Kind::Routes(&ROUTE),
+                "A list of `METHOD /path: {…}`. The method may be several (`GET|HEAD`) or `*`; `{name}` stands for one \
+                 segment, `/**` at the end for the rest. The most specific one decides; the guards of every one that \
+                 matches apply.",
+                "[GET /books: {}, \"* /admin/**\": { ip: { allow: [10.9.0.0/16] } }]",
+            ),
+            Setting::new(
+                "paths",
+                Kind::Section(&PATHS),
+                "Unusual paths that are refused unless allowed here.",
+                "{ semicolons: allow }",
+            ),
+            Setting::new(
+                "keep_override_headers",
+                Flag,
+                "Forwards `X-HTTP-Method-Override`, `X-Original-URL` and `X-Rewrite-URL` instead of dropping them.",
+                "true",
+            )
+            .default("false"),
+            Setting::later("contract", "leave it out: calls are not checked against a contract yet"),
+        ],
+        GUARDS,
+    ],
+};
+
+/// A line of `routes`.
+static ROUTE: Section = Section {
+    name: "route",
+    title: "apis.NAME.routes[]",
+    doc: "What holds for one route. `ip`, `scopes` and `limits` add up over every route that matches; of `access`, \
+          `timeout`, `accepts`, `body_max` and the other single values the most specific one counts.",
+    groups: &[
+        &[
+            Setting::new(
+                "rewrite",
+                Text("a path with the names of the route's pattern: `/v2/orders/{id}`, `/v2/{**}`"),
+                "Forwards to this path instead.",
+                "/v2/{**}",
+            ),
+            Setting::new(
+                "respond",
+                Kind::Section(&RESPOND),
+                "The gate answers by itself; nothing is forwarded.",
+                "{ status: 410, body: gone }",
+            ),
+        ],
+        GUARDS,
+    ],
+};
+
+/// What an API and a route can both say.
+const GUARDS: &[Setting] = &[
+    Setting::new("access", Many(&Choice(&["key", "public"])), "Who may call: holders of a key, or anybody.", "public")
+        .default("key; on a route: the API's"),
+    Setting::new("mode", Choice(&["enforce", "observe"]), "`observe` only watches the rules written here.", "observe")
+        .default("enforce"),
+    Setting::new("observe", Many(&Choice(RULES)), "Single rules that only watch.", "[limits]"),
+    Setting::new("ip", Kind::Section(&IP), "The addresses that may call.", "{ allow: [10.0.0.0/8], deny: [10.6.6.6] }"),
+    Setting::new("accepts", MEDIA, "The types of request bodies; others hear 415.", "[application/json]"),
+    Setting::new(
+        "produces",
+        MEDIA,
+        "The types of responses: a call that accepts none of them hears 406, a response of another type becomes 502.",
+        "[application/json]",
+    ),
+    Setting::new("well_formed", Flag, "Refuses JSON and XML bodies that are not well-formed for their type.", "true")
+        .default("false"),
+    Setting::new(
+        "scopes",
+        Many(&Text("a scope")),
+        "The scopes that a credential must have, all of them.",
+        "[orders:write]",
+    ),
+    Setting::new(
+        "limits",
+        Many(&RATE),
+        "How fast: per api on an API and per route on a route, unless they say.",
+        "[50/s per ip]",
+    ),
+    Setting::new("concurrent", Count(1, 1_000_000), "Calls at once.", "100"),
+    Setting::new("timeout", Duration, "Until the upstream's response head, repeats included.", "10s").default("30s"),
+    Setting::new("idle", Duration, "Between two bytes of a body.", "60s").default("60s"),
+    Setting::new(
+        "total",
+        Either(&[Duration, Choice(&["off"])]),
+        "From the head of a call to the end of its answer.",
+        "5m",
+    )
+    .default("off"),
+    Setting::new("body_max", Bytes, "Bytes of a request body; longer ones hear 413.", "1MiB").default("10MiB"),
+    Setting::new(
+        "cors",
+        Kind::Section(&CORS),
+        "Calls from browsers on other origins.",
+        "{ origins: [\"https://shop.example.com\"] }",
+    ),
+    Setting::new(
+        "headers",
+        Kind::Section(&HEADERS),
+        "Header fields set and removed on the way.",
+        "{ request: { set: { X-Env: prod } } }",
+    ),
+];
+
+static UPSTREAM: Section = Section {
+    name: "upstream",
+    title: "apis.NAME.upstream",
+    doc: "The long form. `upstream: URL` is short for `{ server: URL }`.",
+    groups: &[&[
+        Setting::new(
+            "server",
+            Text("an http or https URL"),
+            "The server; a path in it is put before every forwarded path.",
+            "http://127.0.0.1:9000",
+        ),
+        Setting::new(
+            "servers",
+            Many(&Text("an http or https URL")),
+            "The same as a list, of one server in this version.",
+            "[\"http://127.0.0.1:9000\"]",
+        ),
+        Setting::new("host", Choice(&["upstream", "caller"]), "Whose `Host` is sent on.", "caller").default("upstream"),
+        Setting::new("idle", Duration, "How long a connection without a call is kept.", "4s").default("4s"),
+        Setting::new(
+            "tls",
+            Kind::Section(&UPSTREAM_TLS),
+            "How the server's certificate is verified.",
+            "{ ca: tls/ca.pem }",
+        ),
+        Setting::later("health", "leave it out: upstream servers are not probed yet"),
+    ]],
+};
+
+static UPSTREAM_TLS: Section = Section {
+    name: "upstream_tls",
+    title: "apis.NAME.upstream.tls",
+    doc: "For `https` servers.",
+    groups: &[&[Setting::new(
+        "ca",
+        Text("a PEM file"),
+        "Certificate authorities to trust besides the system's.",
+        "tls/ca.pem",
+    )
+    .needed()]],
+};
+
+static KEYS: Section = Section {
+    name: "keys",
+    title: "apis.NAME.keys",
+    doc: "Where a key may stand in a call. The gate removes it before it forwards.",
+    groups: &[&[
+        Setting::new("header", Either(&[Text("a header name"), Flag]), "A header; `false` for none.", "X-API-Key")
+            .default("X-API-Key"),
+        Setting::new("bearer", Flag, "`Authorization: Bearer`.", "true").default("true"),
+        Setting::new(
+            "query",
+            Either(&[Text("a parameter name"), Flag]),
+            "A query parameter. It is removed and never logged, but proxies in front and browsers' histories keep it.",
+            "api_key",
+        )
+        .default("false"),
+    ]],
+};
+
+/// Addresses, for listeners, APIs and routes.
+pub(super) static IP: Section = Section {
+    name: "ip",
+    title: "ip",
+    doc: "Of a listener, an API or a route. `deny` wins; without `allow`, every other address may call.",
+    groups: &[&[
+        Setting::new("allow", NETWORKS, "Only these.", "[10.0.0.0/8, 127.0.0.1]"),
+        Setting::new("deny", NETWORKS, "Not these.", "[10.6.6.6]"),
+    ]],
+};
+
+static PATHS: Section = Section {
+    name: "paths",
+    title: "apis.NAME.paths",
+    doc: "Paths that a server may read otherwise than the gate, and that are refused for that reason.",
+    groups: &[&[
+        Setting::new("encoded_separators", Choice(&["refuse", "allow"]), "`%2F` and `%5C`.", "allow").default("refuse"),
+        Setting::new("semicolons", Choice(&["refuse", "allow"]), "`;` in a segment.", "allow").default("refuse"),
+        Setting::new(
+            "case_variants",
+            Choice(&["refuse", "allow"]),
+            "A path that equals a guarded one but for its case.",
+            "allow",
+        )
+        .default("refuse"),
+    ]],
+};
+
+static RESPOND: Section = Section {
+    name: "respond",
+    title: "apis.NAME.routes[].respond",
+    doc: "An answer of the gate's own, for redirects and fixed responses.",
+    groups: &[&[
+        Setting::new("status", Count(200, 599), "The status.", "308").default("200"),
+        Setting::new("headers", Kind::Fields, "Header fields.", "{ Location: \"https://www.example.com/\" }"),
+        Setting::new("body", Text("a text"), "The body.", "moved").default("empty"),
+    ]],
+};
+
+static CORS: Section = Section {
+    name: "cors",
+    title: "cors",
+    doc: "Calls from browsers on other origins (CORS). A preflight is answered by the gate.",
+    groups: &[&[
+        Setting::new(
+            "origins",
+            Many(&Text("an origin: `https://shop.example.com`, or `*` alone")),
+            "Who may call.",
+            "[\"https://shop.example.com\"]",
+        )
+        .needed(),
+        Setting::new("credentials", Flag, "Whether cookies may be sent; never with `*`.", "true").default("false"),
+        Setting::new(
+            "headers",
+            Many(&Text("a header name")),
+            "Request fields that a script may send, besides the safelisted ones (`Content-Type` among them) and the API's key header.",
+            "[X-Request-Id]",
+        ),
+        Setting::new(
+            "expose",
+            Many(&Text("a header name")),
+            "Response fields that a script may read, besides the gate's own.",
+            "[ETag]",
+        ),
+        Setting::new("max_age", Duration, "How long a browser remembers a preflight.", "10m").default("10m"),
+    ]],
+};
+
+static HEADERS: Section = Section {
+    name: "headers",
+    title: "headers",
+    doc: "Header fields, set and removed after the gate's own were added.",
+    groups: &[&[
+        Setting::new(
+            "request",
+            Kind::Section(&HEADER_CHANGES),
+            "On the way to the upstream.",
+            "{ set: { X-Env: prod }, remove: X-Debug }",
+        ),
+        Setting::new("response", Kind::Section(&HEADER_CHANGES), "On the way back.", "{ remove: [Server] }"),
+    ]],
+};
+
+static HEADER_CHANGES: Section = Section {
+    name: "header_changes",
+    title: "headers.request, headers.response",
+    doc: "`env:NAME` and `file:PATH` as a whole value stand for a secret from the environment or a file.",
+    groups: &[&[
+        Setting::new(
+            "set",
+            Kind::Fields,
+            "Set to this value, whatever was there.",
+            "{ X-Env: prod, Authorization: env:UPSTREAM_TOKEN }",
+        ),
+        Setting::new("remove", Many(&Text("a header name")), "Removed.", "[X-Debug]"),
+    ]],
+};

@@ -1,0 +1,224 @@
+//! The settings of the gate itself: the top level, listeners, the log, plans.
+
+use super::Kind::{Choice, Count, Duration, Either, Many, Named, Text};
+use super::api::{API, IP};
+use super::{Kind, Section, Setting};
+
+const ADDRESS: Kind = Text("an address and port: `127.0.0.1:8080`, `[::1]:8080`");
+const MODE: Kind = Choice(&["enforce", "observe"]);
+pub(super) const RATE: Kind = Text(
+    "a limit: `[name:] N/s|min|h|day [burst B] [per key|consumer|ip|api|route|header:NAME]`; without `burst`, B is N",
+);
+
+/// `callgate.yaml`.
+pub static ROOT: Section = Section {
+    name: "callgate",
+    title: "The file",
+    doc: "The top level of `callgate.yaml`. Paths are relative to the file. `env:NAME` and `file:PATH` as a whole value \
+          of a header stand for a secret from the environment or a file.",
+    groups: &[&[
+        Setting::new("version", Kind::Version, "The version of this file format.", "1").needed(),
+        Setting::new(
+            "mode",
+            MODE,
+            "`observe` refuses nothing anywhere and records what would have been refused.",
+            "observe",
+        )
+        .default("enforce"),
+        Setting::new(
+            "listen",
+            Many(&Kind::Section(&LISTEN)),
+            "Where calls arrive: one listener or a list of them.",
+            "{ address: 127.0.0.1:8080 }",
+        )
+        .needed(),
+        Setting::new(
+            "health",
+            ADDRESS,
+            "Serves `/livez`, `/readyz` and `/metrics` here, without a token, and nothing else. Off unless written.",
+            "127.0.0.1:9901",
+        ),
+        Setting::new(
+            "data_dir",
+            Text("a folder"),
+            "The store, secrets and the administration socket. Made with mode 0700 if it is not there.",
+            "./callgate-data",
+        )
+        .default("./callgate-data"),
+        Setting::new("workers", Count(1, 1024), "Data-plane threads.", "2").default("one per core"),
+        Setting::new(
+            "trusted_proxies",
+            Kind::Section(&TRUSTED_PROXIES),
+            "The proxies in front whose forwarding header is believed. Without this, the caller's address is the connection's.",
+            "{ ips: [10.1.2.3] }",
+        ),
+        Setting::new("log", Kind::Section(&LOG), "The access log.", "{ access: stdout, format: json }"),
+        Setting::new(
+            "lockout",
+            Either(&[Kind::Section(&LOCKOUT), Choice(&["off"])]),
+            "Against guessing credentials: after this many wrong ones, further wrong ones from that address hear 429. A \
+             valid key from there still passes.",
+            "{ failures: 20, within: 1m, for: 5m }",
+        )
+        .default("20 failures within 1m, for 5m"),
+        Setting::new(
+            "admin",
+            Kind::Section(&ADMIN),
+            "The administration API over TCP, with a token. Off unless written: the socket in `data_dir` is always there.",
+            "{ address: 127.0.0.1:8081 }",
+        ),
+        Setting::new(
+            "key_brand",
+            Text("2 to 12 lower-case letters and digits, beginning with a letter"),
+            "The first word of the keys that are made, by which leak scanners find them.",
+            "acme",
+        )
+        .default("cg"),
+        Setting::new(
+            "plans",
+            Named(&PLAN),
+            "Named sets of limits and quotas. A consumer is on one plan.",
+            "{ free: { limits: 10/s, quota: 1000/day } }",
+        ),
+        Setting::new(
+            "apis",
+            Named(&API),
+            "The guarded APIs, by name.",
+            "{ bookshop: { upstream: \"http://127.0.0.1:9000\" } }",
+        )
+        .needed(),
+    ]],
+};
+
+static LISTEN: Section = Section {
+    name: "listener",
+    title: "listen[]",
+    doc: "One place where calls arrive. HTTP/1.1 and HTTP/2 are both spoken.",
+    groups: &[&[
+        Setting::new("address", ADDRESS, "Address and port; port 0 takes a free one.", "0.0.0.0:8443").needed(),
+        Setting::new(
+            "tls",
+            Many(&Kind::Section(&CERTIFICATE)),
+            "A certificate, or a list for several names: chosen by the name that the client asks for, else the first.",
+            "{ certificate: tls/cert.pem, key: tls/key.pem }",
+        ),
+        Setting::new(
+            "cleartext",
+            Choice(&["local", "allow"]),
+            "Whether credentials pass unencrypted: `local` only from loopback or a trusted proxy that says https, `allow` \
+             from anywhere.",
+            "allow",
+        )
+        .default("local"),
+        Setting::new(
+            "redirect",
+            Either(&[Choice(&["https"]), Kind::Section(&REDIRECT)]),
+            "Answers every call here with 308 to the same target over https: to the port of the first listener with \
+             `tls`, or to a port of its own.",
+            "{ https: 443 }",
+        ),
+        Setting::new("ip", Kind::Section(&IP), "The addresses that may call here.", "{ allow: [10.0.0.0/8] }"),
+    ]],
+};
+
+static CERTIFICATE: Section = Section {
+    name: "certificate",
+    title: "listen[].tls",
+    doc: "A certificate and its key, as PEM files. Both are watched: a renewed certificate is taken without a restart.",
+    groups: &[&[
+        Setting::new("certificate", Text("a PEM file"), "The chain, the server's own first.", "tls/cert.pem").needed(),
+        Setting::new("key", Text("a PEM file"), "Its private key.", "tls/key.pem").needed(),
+        Setting::later("acme", "name certificate files"),
+    ]],
+};
+
+static REDIRECT: Section = Section {
+    name: "redirect",
+    title: "listen[].redirect",
+    doc: "Where the redirect leads.",
+    groups: &[&[Setting::new("https", Count(1, 65535), "The port of the https address.", "443").needed()]],
+};
+
+static TRUSTED_PROXIES: Section = Section {
+    name: "trusted_proxies",
+    title: "trusted_proxies",
+    doc: "The header is walked from right to left over trusted addresses; it never yields loopback, link-local or a \
+          proxy's own address.",
+    groups: &[&[
+        Setting::new(
+            "ips",
+            Many(&Text("an address or network: `10.1.2.3`, `10.0.0.0/8`, `fd00::/8`")),
+            "The proxies' addresses.",
+            "[10.1.2.3]",
+        )
+        .needed(),
+        Setting::new(
+            "header",
+            Choice(&["x-forwarded-for", "forwarded"]),
+            "The one header that they write.",
+            "x-forwarded-for",
+        )
+        .default("x-forwarded-for"),
+    ]],
+};
+
+static LOG: Section = Section {
+    name: "log",
+    title: "log",
+    doc: "The access log: one line a call.",
+    groups: &[&[
+        Setting::new(
+            "access",
+            Text("`stdout`, `off` or a file"),
+            "Where it goes. Metrics and recent calls are kept all the same when it is off.",
+            "stdout",
+        )
+        .default("stdout"),
+        Setting::new("format", Choice(&["json"]), "The form of a line.", "json").default("json"),
+    ]],
+};
+
+static LOCKOUT: Section = Section {
+    name: "lockout",
+    title: "lockout",
+    doc: "What is not written keeps its default.",
+    groups: &[&[
+        Setting::new("failures", Count(1, 1_000_000), "How many wrong credentials.", "20").default("20"),
+        Setting::new("within", Duration, "In how much time.", "1m").default("1m"),
+        Setting::new("for", Duration, "How long wrong ones then hear 429.", "5m").default("5m"),
+    ]],
+};
+
+static ADMIN: Section = Section {
+    name: "admin",
+    title: "admin",
+    doc: "The administration API over TCP.",
+    groups: &[&[
+        Setting::new("address", ADDRESS, "Address and port. Off loopback, `tls` is required.", "127.0.0.1:8081")
+            .needed(),
+        Setting::new(
+            "tls",
+            Kind::Section(&CERTIFICATE),
+            "Its certificate.",
+            "{ certificate: tls/cert.pem, key: tls/key.pem }",
+        ),
+    ]],
+};
+
+static PLAN: Section = Section {
+    name: "plan",
+    title: "plans.NAME",
+    doc: "What a consumer may use. Limits and quotas are per consumer unless they say `per key`.",
+    groups: &[&[
+        Setting::new("limits", Many(&RATE), "How fast.", "[100/s burst 200]"),
+        Setting::new(
+            "quota",
+            Many(&Text("a quota: `[name:] N/hour|day|month [per key|consumer]`, in UTC")),
+            "How much per calendar period: one or a list.",
+            "1M/month",
+        ),
+        Setting::new("concurrent", Count(1, 1_000_000), "Calls of one consumer at once.", "50"),
+        Setting::new("mode", MODE, "`observe` only watches this plan's limits and quotas.", "observe")
+            .default("enforce"),
+    ]],
+};
