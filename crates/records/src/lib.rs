@@ -7,14 +7,17 @@
 mod access_log;
 mod dropped;
 mod error;
+pub mod explain;
 mod metrics;
 mod names;
 pub mod pages;
+mod printable;
 mod recorder;
 #[cfg(test)]
 mod sample;
 
 pub use access_log::LogTarget;
 pub use error::RecordsError;
+pub use printable::printable;
 pub use metrics::{Kind, METRICS, Metric};
 pub use recorder::{Recorder, RecorderConfig, RecorderGuard, RecorderHandle};
