@@ -7,13 +7,17 @@
 
 pub mod cells;
 pub mod entry;
-pub mod hashing;
 pub mod lockout;
+mod random;
+pub mod registry;
+pub mod request;
 mod shards;
 pub mod table;
+pub mod when;
 
 pub use cells::CellSet;
 pub use entry::{ConsumerEntry, Grants, KeyEntry};
-pub use hashing::Hashing;
 pub use lockout::{Lockout, LockoutRule};
+pub use registry::{Registry, RegistryError};
+pub use request::KeyRequest;
 pub use table::{KeyFault, KeyTable};

@@ -14,6 +14,9 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use callgate_model::bounds;
 
+#[cfg(test)]
+mod tests;
+
 /// When addresses are locked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockoutRule {

@@ -52,7 +52,11 @@ impl<K: Spread, V> ShardMap<K, V> {
                 shard.push((key, value));
             }
         }
+        let nothing: Arc<Shard<K, V>> = Arc::default();
         let finish = |mut shard: Shard<K, V>| {
+            if shard.is_empty() {
+                return ArcSwap::new(Arc::clone(&nothing));
+            }
             shard.reverse();
             shard.sort_by_key(|(key, _)| *key);
             shard.dedup_by_key(|(key, _)| *key);

@@ -9,16 +9,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use callgate_model::key::{self, NotAKey};
 use callgate_model::{Consumer, Key, KeyId, bounds};
+use callgate_store::{Peppers, Store, StoreError, pepper};
 
 use crate::entry::{ConsumerEntry, Grants, KeyEntry, Standing};
-use crate::hashing::{Hashing, same};
 use crate::shards::ShardMap;
+
+#[cfg(test)]
+mod tests;
 
 /// Every key, and who owns it.
 pub struct KeyTable {
-    hashing: Hashing,
+    peppers: Peppers,
     by_id: ShardMap<KeyId, KeyEntry>,
     /// Imported keys again, by their hash.
     by_hash: ShardMap<[u8; 32], KeyEntry>,
@@ -58,7 +62,7 @@ pub enum KeyFault {
 
 impl KeyTable {
     /// A table of these consumers and keys. A key whose consumer is not among them is left out.
-    pub fn new(hashing: Hashing, consumers: &[Consumer], keys: impl IntoIterator<Item = Key>) -> KeyTable {
+    pub fn new(peppers: Peppers, consumers: &[Consumer], keys: impl IntoIterator<Item = Key>) -> KeyTable {
         let mut writer = Writer::default();
         for consumer in consumers {
             writer.consumers.insert(consumer.id, Arc::new(ConsumerEntry::new(consumer)));
@@ -67,7 +71,7 @@ impl KeyTable {
         let foreign = || entries.iter().filter(|entry| entry.imported);
         let (touched, waiting) = mpsc::channel();
         KeyTable {
-            hashing,
+            peppers,
             by_hash: ShardMap::build(foreign().map(|entry| (entry.hash, Arc::clone(entry)))),
             imported: AtomicUsize::new(foreign().count()),
             by_id: ShardMap::build(entries.into_iter().map(|entry| (entry.id, entry))),
@@ -75,6 +79,17 @@ impl KeyTable {
             waiting: Mutex::new(waiting),
             writer: Mutex::new(writer),
         }
+    }
+
+    /// Every consumer and key of a store.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn load(store: &Store) -> Result<KeyTable, StoreError> {
+        // Keys first: a consumer made between the two reads has no key among them, and one that is gone takes its own along.
+        let keys = store.keys_all().await?;
+        let consumers = store.consumers_list().await?;
+        Ok(KeyTable::new(store.peppers().clone(), &consumers, keys))
     }
 
     /// Who presents this text, at this moment (Unix milliseconds); notes the use.
@@ -118,19 +133,19 @@ impl KeyTable {
     /// imported keys; a missing id is compared with zeros, so that it takes the steps of a wrong secret.
     fn find(&self, presented: &str, id: Option<KeyId>) -> Option<Arc<KeyEntry>> {
         let known = id.and_then(|id| self.by_id.get(&id));
-        let (pepper_id, expected) =
-            known.as_ref().map_or((self.hashing.current_id(), [0; 32]), |entry| (entry.pepper_id, entry.hash));
-        let hash = self.hashing.hash(pepper_id, presented);
-        let equal = same(&hash.unwrap_or_default(), &expected);
-        if equal && hash.is_some() && known.is_some() {
+        let own_pepper = known.as_ref().and_then(|entry| self.peppers.get(entry.pepper_id));
+        let tried = own_pepper.unwrap_or(&self.peppers.current);
+        let hash = pepper::hash(tried, presented);
+        let equal = same(&hash, &known.as_ref().map_or([0; 32], |entry| entry.hash));
+        if equal && own_pepper.is_some() {
             return known;
         }
         if self.imported.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.hashing.ids().find_map(|other| {
-            let hash = if other == pepper_id { hash } else { self.hashing.hash(other, presented) }?;
-            self.by_hash.get(&hash).filter(|entry| entry.pepper_id == other && same(&entry.hash, &hash))
+        self.peppers.all.values().find_map(|other| {
+            let hash = if other.id == tried.id { hash } else { pepper::hash(other, presented) };
+            self.by_hash.get(&hash).filter(|entry| entry.pepper_id == other.id && same(&entry.hash, &hash))
         })
     }
 
@@ -156,12 +171,6 @@ impl KeyTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// How keys are hashed here.
-    #[must_use]
-    pub fn hashing(&self) -> &Hashing {
-        &self.hashing
     }
 
     /// The keys that were used since the last time this was asked, each with its last use (Unix milliseconds, to the
@@ -254,4 +263,9 @@ impl Writer {
         };
         Some(Arc::new(KeyEntry::new(key, consumer, grants)))
     }
+}
+
+/// Compares in a time that does not depend on where the two differ.
+fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    verify_slices_are_equal(left, right).is_ok()
 }

@@ -14,6 +14,8 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 pub const FIELD_VALUE_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a chunk-size line with its extensions; extensions carry nothing we forward.
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Bytes of chunk extensions in a whole body: a million small chunks with one each are an old way to waste a server.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a trailer section.
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Segments of a path.
@@ -91,3 +93,9 @@ pub const RECENT_CALLS_PER_S_MAX: u32 = 200;
 pub const RECORDED_TEXT_BYTES_MAX: usize = 512;
 /// Bytes of a presented credential; longer ones are unknown without being hashed.
 pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
+/// Scopes, APIs or addresses of one key: each is compared on a call.
+pub const KEY_GRANTS_MAX: usize = 64;
+/// Characters of a key's label.
+pub const KEY_LABEL_CHARS_MAX: usize = 128;
+/// Characters of a key brought from elsewhere. Below 16 it could be guessed.
+pub const IMPORTED_KEY_CHARS: std::ops::RangeInclusive<usize> = 16..=512;
