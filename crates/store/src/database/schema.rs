@@ -1,0 +1,82 @@
+//! Schemas with a number, so that an old program never writes into a newer database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::error::{Fault, StoreError};
+
+/// What a database file must look like. Its version is the count of migrations, kept in `PRAGMA user_version`.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// The file's name in the data folder.
+    pub(crate) file: &'static str,
+    /// Marks the file as ours (`PRAGMA application_id`).
+    application_id: i64,
+    /// In order; once released, none is ever changed.
+    migrations: &'static [&'static str],
+}
+
+/// What the gate issued.
+pub(crate) static MAIN: Schema = Schema {
+    file: crate::MAIN_FILE,
+    application_id: 0x4347_4d31,
+    migrations: &[include_str!("../../migrations/main/0001_issued.sql")],
+};
+
+/// What the gate saw.
+pub(crate) static CALLS: Schema = Schema {
+    file: crate::CALLS_FILE,
+    application_id: 0x4347_4331,
+    migrations: &[include_str!("../../migrations/calls/0001_recent.sql")],
+};
+
+// === impl Schema ===
+
+impl Schema {
+    /// The version that this program writes.
+    pub(crate) fn version(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Runs the migrations that are missing, each in a transaction together with its number.
+    pub(super) async fn bring_up_to_date(
+        &self,
+        path: &Path,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StoreError> {
+        let found = self.check(path, connection).await.map_err(|fault| fault.into_error(path))?;
+        let missing = self.migrations.iter().zip(1_i64..).skip_while(|(_, version)| *version <= found);
+        for (migration, version) in missing {
+            let script = format!(
+                "BEGIN IMMEDIATE;\n{migration};\nPRAGMA application_id = {};\nPRAGMA user_version = {version};\nCOMMIT;",
+                self.application_id
+            );
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *connection).await {
+                return Err(StoreError::from_sqlite(path, Arc::new(error)));
+            }
+            tracing::debug!(file = self.file, version, "migrated");
+        }
+        Ok(())
+    }
+
+    /// The version found, once it is known that we may go on.
+    async fn check(&self, path: &Path, connection: &mut SqliteConnection) -> Result<i64, Fault> {
+        let found: i64 = pragma(connection, "PRAGMA user_version").await?;
+        let owner: i64 = pragma(connection, "PRAGMA application_id").await?;
+        let objects: i64 = pragma(connection, "SELECT count(*) FROM sqlite_schema").await?;
+        let fresh = found == 0 && owner == 0 && objects == 0;
+        if !fresh && owner != self.application_id {
+            return Err(StoreError::NotOurs { file: path.to_owned() }.into());
+        }
+        if found > self.version() {
+            return Err(StoreError::NewerSchema { file: path.to_owned(), found, known: self.version() }.into());
+        }
+        Ok(found)
+    }
+}
+
+async fn pragma(connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query(sql).fetch_one(connection).await?.try_get(0)
+}

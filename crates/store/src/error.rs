@@ -1,0 +1,229 @@
+//! Everything that can go wrong in the store, one variant for each thing that a caller would do differently.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::file::FileError;
+
+/// Why the store did not do as asked. Whatever it says, nothing was half done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the data folder.
+    #[error(
+        "the data folder `{}` is held by {}: stop it, or talk to it through its admin socket",
+        folder.display(), holder(*.pid)
+    )]
+    Held {
+        /// The data folder.
+        folder: PathBuf,
+        /// Who holds it, when the lock file says.
+        pid: Option<u32>,
+    },
+    /// The file system said no.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder is open to other users and holds files that are not the store's, so closing it could hurt them.
+    #[error(
+        "`{}` is open to other users and holds other files (`{example}`): give the data a folder of its own",
+        folder.display()
+    )]
+    FolderShared {
+        /// The folder that was to be the data folder.
+        folder: PathBuf,
+        /// A name in it.
+        example: String,
+    },
+    /// A secret can be read by others, so it may be one no more.
+    #[error(
+        "`{}` can be read by other users (mode {mode:03o}): if nobody did, `chmod 600` it; otherwise replace its keys",
+        path.display()
+    )]
+    SecretExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A secret that keys were hashed with is gone or not as it was written.
+    #[error("`{}` {why}: restore it from a backup; without it no key of this store can be verified", path.display())]
+    SecretLost {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A newer program wrote the database.
+    #[error(
+        "`{}` has schema version {found}, and this program knows versions up to {known}: run the newer callgate that \
+         wrote it, or restore a backup made by this version into an empty folder",
+        file.display()
+    )]
+    NewerSchema {
+        /// The database.
+        file: PathBuf,
+        /// What it has.
+        found: i64,
+        /// What this program can read.
+        known: i64,
+    },
+    /// A SQLite database, but of another program.
+    #[error("`{}` is a database of another program: give callgate a data folder of its own", file.display())]
+    NotOurs {
+        /// The database.
+        file: PathBuf,
+    },
+    /// Somebody else kept the database locked for longer than the busy time.
+    #[error("`{}` stayed locked by another process: nothing was changed; end what holds it, then try again", file.display())]
+    Busy {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The disk is full.
+    #[error("the disk of `{}` is full: nothing was changed; free some space, then try again", file.display())]
+    Full {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The database can be read but not written, or not even opened.
+    #[error("`{}` can't be written: nothing was changed; check its owner, its permissions and the disk", file.display())]
+    NotWritable {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The file is no database, or a broken one.
+    #[error("`{}` is damaged: restore a backup into an empty folder", file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        source: Arc<sqlx::Error>,
+    },
+    /// Anything else that SQLite said.
+    #[error("`{}` did not take it: nothing was changed", file.display())]
+    Sqlite {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        source: Arc<sqlx::Error>,
+    },
+    /// The store was closed, or its writer ended.
+    #[error("the store is closed")]
+    Closed,
+    /// There is no such thing.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// `consumer`, `key`, `admin token`.
+        what: &'static str,
+        /// As asked for.
+        name: String,
+    },
+    /// There already is such a thing, or it is past the act.
+    #[error("the {what} `{name}` {why}")]
+    Conflict {
+        /// `consumer`, `key`, `admin token`.
+        what: &'static str,
+        /// Its name or id.
+        name: String,
+        /// What stands in the way, and what to do instead.
+        why: String,
+    },
+    /// A value that the store does not take.
+    #[error("{what} `{value}`: {expected}")]
+    Unfit {
+        /// Which value.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A backup that can't be made or restored as asked.
+    #[error("`{}` {why}", path.display())]
+    Backup {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// What an act inside a transaction ends with when it does not end well: its own answer, or SQLite's.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Refused(StoreError),
+    Sqlite(Arc<sqlx::Error>),
+}
+
+// === impl StoreError ===
+
+impl StoreError {
+    pub(crate) fn not_found(what: &'static str, name: &(impl ToString + ?Sized)) -> StoreError {
+        StoreError::NotFound { what, name: name.to_string() }
+    }
+
+    pub(crate) fn conflict(what: &'static str, name: &(impl ToString + ?Sized), why: impl Into<String>) -> StoreError {
+        StoreError::Conflict { what, name: name.to_string(), why: why.into() }
+    }
+
+    pub(crate) fn unfit(
+        what: &'static str,
+        value: &(impl ToString + ?Sized),
+        expected: impl Into<String>,
+    ) -> StoreError {
+        StoreError::Unfit { what, value: value.to_string(), expected: expected.into() }
+    }
+
+    /// Sorts SQLite's primary result codes (sqlite.org/rescode.html) by what a person would do about them.
+    pub(crate) fn from_sqlite(file: &Path, source: Arc<sqlx::Error>) -> StoreError {
+        let file = file.to_owned();
+        match primary_code(&source) {
+            Some(5 | 6) => StoreError::Busy { file, source },
+            Some(13) => StoreError::Full { file, source },
+            Some(3 | 8 | 14) => StoreError::NotWritable { file, source },
+            Some(11 | 26) => StoreError::Damaged { file, source },
+            _ => match *source {
+                sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => StoreError::Closed,
+                _ => StoreError::Sqlite { file, source },
+            },
+        }
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+// === impl Fault ===
+
+impl Fault {
+    pub(crate) fn into_error(self, file: &Path) -> StoreError {
+        match self {
+            Fault::Refused(error) => error,
+            Fault::Sqlite(source) => StoreError::from_sqlite(file, source),
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Refused(error)
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Fault {
+        Fault::Sqlite(Arc::new(error))
+    }
+}
