@@ -1,1 +1,43 @@
-fn main() {}
+//! The chores of this repository. `cargo xtask test` runs every check there is; start reading in `test.rs`.
+
+mod documents;
+mod graph;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [STEP…]    every check, or only these; stops at the first that fails
+cargo xtask test --list     the steps, in their order
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test", "--list"] => {
+            test::list();
+            return ExitCode::SUCCESS;
+        }
+        ["test", steps @ ..] => test::run(steps),
+        ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

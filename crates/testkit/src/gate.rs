@@ -258,7 +258,8 @@ fn is_ready(line: &str) -> bool {
 /// listener.
 fn listeners(ready_line: &str) -> Vec<SocketAddr> {
     let ends = ["health", "admin"].iter().filter_map(|word| ready_line.find(word)).min();
-    ready_line[..ends.unwrap_or(ready_line.len())]
+    let (shown, _) = ready_line.split_at(ends.unwrap_or(ready_line.len()));
+    shown
         .split([' ', ',', '"', '\t', '='])
         .filter_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")))
         .filter_map(|address| address.trim_end_matches(['/', '.', ';', ')']).parse().ok())

@@ -1,0 +1,85 @@
+//! What the checks need beyond cargo: installed when it can be, named exactly when it cannot.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// A program that tests start, and the Debian package that brings it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("bash", "bash"),
+    ("curl", "curl"),
+    ("h2load", "nghttp2-client"),
+    ("nghttp", "nghttp2-client"),
+    ("nginx", "nginx"),
+    ("node", "nodejs"),
+];
+
+/// A cargo subcommand, and a version that builds with the workspace's `rust-version`. Both take four minutes on two cores.
+pub(crate) const NEXTEST: (&str, &str) = ("cargo-nextest", "0.9.143");
+/// See [`NEXTEST`].
+pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+
+/// Installs the programs that are missing, with apt.
+///
+/// # Errors
+/// Which programs are still missing.
+pub(crate) fn programs() -> Result<()> {
+    let packages = packages(&missing());
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if shell::has("apt-get") {
+        // Not root, or no network: what is missing after this is named below, with what apt itself said above.
+        let apt = |arguments: &[&str]| {
+            shell::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+        };
+        let installed = apt(&["update", "-qq"])
+            .and_then(|()| apt(&[&["install", "-y", "-qq", "--no-install-recommends"], &packages[..]].concat()));
+        if let Err(error) = installed {
+            eprintln!("apt: {error:#}");
+        }
+    }
+    let missing = missing();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
+        bail!(
+            "tests need {}: install {} (as root, on Debian: apt-get install {})",
+            names.join(", "),
+            packages.join(", "),
+            packages.join(" ")
+        );
+    }
+    Ok(())
+}
+
+/// Installs a cargo subcommand when it is missing.
+///
+/// # Errors
+/// How to install it by hand.
+pub(crate) fn subcommand((name, version): (&str, &str)) -> Result<()> {
+    // Asked by running it: cargo also finds subcommands beside itself, outside the PATH.
+    let word = name.trim_start_matches("cargo-");
+    if shell::output(&mut shell::cargo(&[word, "--version"])).is_ok() {
+        return Ok(());
+    }
+    println!("{name} is missing; installing it takes about four minutes");
+    let mut install = shell::cargo(&["install", "--locked", name, "--version", version]);
+    // Built apart: a target folder of ours would be emptied of what a second run needs by other flags.
+    install.env_remove("CARGO_TARGET_DIR");
+    if let Err(error) = shell::run(&mut install) {
+        bail!("{name} is needed: `cargo install --locked {name} --version {version}` did not work ({error:#})");
+    }
+    Ok(())
+}
+
+fn missing() -> Vec<(&'static str, &'static str)> {
+    PROGRAMS.iter().copied().filter(|(program, _)| !shell::has(program)).collect()
+}
+
+fn packages(missing: &[(&'static str, &'static str)]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    packages
+}
