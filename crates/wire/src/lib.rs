@@ -1,1 +1,19 @@
-//! Pure bytes of HTTP: head inspection, paths, forwarding fields, media types, structured fields.
+//! The bytes of HTTP, and nothing but bytes: heads, bodies' framing, paths, and the fields that a gate must understand.
+//!
+//! This crate sees every hostile byte first. It never does IO, never awaits, never panics on input, and never repairs:
+//! what has two readings is refused. It knows no route, no key and no configuration. Start reading at [`head`], where a
+//! request begins; then [`path`] and [`chunked`], the two other places where a gate and the server behind it could
+//! disagree. [`fuzz_bodies`] holds what `fuzz/` and the smoke tests run.
+
+pub mod chunked;
+mod fault;
+#[doc(hidden)]
+pub mod fuzz_bodies;
+pub mod head;
+pub mod host;
+pub mod inspect;
+pub mod media;
+mod octets;
+pub mod path;
+pub mod query;
+pub mod target;

@@ -1,0 +1,97 @@
+//! What the fuzz targets in `fuzz/` run: invariants that must hold for any bytes. The smoke tests run the same bodies.
+
+use crate::chunked::{ChunkScanner, Scan};
+use crate::head::{self, HeadScanner};
+use crate::path::{self, PathRules};
+
+/// Heads: whole and piecewise inspection agree, and ranges lie inside the bytes.
+pub fn head(bytes: &[u8]) {
+    let whole = head::inspect(bytes);
+    let mut scanner = HeadScanner::new();
+    let mut found = Ok(None);
+    for end in 0..=bytes.len() {
+        found = scanner.find_end(bytes.get(..end).unwrap_or_default());
+        if found != Ok(None) {
+            break;
+        }
+    }
+    if let Ok(Some(end)) = found {
+        assert_eq!(head::find_end(bytes, 0), Some(end), "the two ways to find the end disagree");
+    }
+    if let Ok(head) = whole {
+        assert_eq!(found, Ok(Some(bytes.len())), "the scanner must let every well-formed head through");
+        assert_eq!(head::early_fault(bytes), None);
+        let target = head.target_text(bytes);
+        assert!(!target.is_empty() && target.bytes().all(|byte| byte.is_ascii_graphic()), "{target}");
+        assert!(!head.method_text(bytes).is_empty());
+        if head.host.is_some() {
+            assert!(head.host_parts(bytes).is_some(), "the host was checked");
+        }
+    }
+}
+
+/// Paths: what is normal stays, has no dot segment, and no empty one.
+pub fn path(bytes: &[u8]) {
+    let Some((switches, raw)) = bytes.split_first() else {
+        return;
+    };
+    let rules = PathRules { encoded_separators: switches & 1 != 0, semicolons: switches & 2 != 0 };
+    let Ok(raw) = std::str::from_utf8(raw) else {
+        return;
+    };
+    if let Ok(normal) = path::normalize(raw, &rules) {
+        assert!(normal.starts_with('/') && !normal.contains("//") && normal.is_ascii(), "{raw} -> {normal}");
+        assert!(normal.split('/').all(|segment| segment != "." && segment != ".."), "{raw} -> {normal}");
+        assert_eq!(path::normalize(&normal, &rules).as_deref(), Ok(&*normal), "not idempotent: {raw}");
+        assert_eq!(path::cut_prefix(&normal, "/"), Some(&*normal));
+        let matching = path::matching_form(&normal);
+        assert_eq!(matching.split('/').count(), normal.split('/').count(), "{normal} -> {matching}");
+    }
+}
+
+/// Chunked bodies: one slice, and a slice a byte, come to the same.
+pub fn chunked(bytes: &[u8]) {
+    let mut whole = ChunkScanner::new();
+    let expect = whole.scan(bytes);
+    let mut pieces = ChunkScanner::new();
+    let (mut body, mut payload, mut fault) = (0, 0, None);
+    for byte in bytes.chunks(1) {
+        match pieces.scan(byte) {
+            Ok(scan) => {
+                body += scan.body;
+                payload += scan.payload;
+            }
+            Err(found) => {
+                fault = Some(found);
+                break;
+            }
+        }
+    }
+    let found = match fault {
+        Some(fault) => Err(fault),
+        None => Ok(Scan { body, payload, ended: pieces.has_ended() }),
+    };
+    assert_eq!(expect, found, "one slice and a slice a byte disagree");
+    assert!(payload <= body as u64 && body <= bytes.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            super::head(&bytes);
+            super::path(&bytes);
+            super::chunked(&bytes);
+        }
+
+        #[test]
+        fn any_text(text in "[ -~\r\n\t]{0,200}") {
+            super::head(text.as_bytes());
+            super::path(text.as_bytes());
+            super::chunked(text.as_bytes());
+        }
+    }
+}
