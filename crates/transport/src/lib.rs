@@ -18,6 +18,7 @@ pub mod greet;
 pub mod guarded;
 pub mod serve;
 mod timing;
+pub mod upstream;
 
 pub use buffer::Buffer;
 pub use timing::Timing;

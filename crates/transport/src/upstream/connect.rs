@@ -1,0 +1,109 @@
+//! Opening a connection to an upstream server.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use callgate_model::bounds;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::error::{Kind, UpstreamError};
+use super::server::Server;
+use crate::guarded::Guarded;
+
+/// How long a host's addresses are used without being looked up again. The system's resolver doesn't tell their real
+/// lifetime; this is short enough for a fail-over by DNS and spares a look-up per connection.
+const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
+
+/// A fresh connection.
+pub(super) enum Connected {
+    Plain(Guarded<TcpStream>),
+    Tls(Box<TlsStream<Guarded<TcpStream>>>),
+}
+
+/// The last look-up of one server's addresses.
+#[derive(Debug, Default)]
+pub(super) struct Addresses(RefCell<Option<(Instant, Rc<[SocketAddr]>)>>);
+
+/// Connects within [`bounds::CONNECT_TIME_MAX`], look-up and TLS included.
+pub(super) async fn connect(server: &Server, addresses: &Addresses) -> Result<Connected, UpstreamError> {
+    let until = Instant::now() + bounds::CONNECT_TIME_MAX;
+    match timeout_at(until, connect_until(server, addresses, until)).await {
+        Ok(connected) => connected,
+        Err(elapsed) => Err(UpstreamError::unsent(Kind::ConnectTimeout, elapsed)),
+    }
+}
+
+async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -> Result<Connected, UpstreamError> {
+    let socket = match server.address() {
+        Some(address) => connect_one(address).await,
+        None => {
+            let found = addresses.of(server).await?;
+            let socket = connect_any(&found, until).await;
+            if socket.is_err() {
+                // The name may have moved.
+                addresses.0.take();
+            }
+            socket
+        }
+    };
+    let socket = socket.map_err(|error| {
+        let kind = if error.kind() == io::ErrorKind::TimedOut { Kind::ConnectTimeout } else { Kind::Connect };
+        UpstreamError::unsent(kind, error)
+    })?;
+    let socket = Guarded::new(socket, bounds::WRITE_STALL_MAX);
+    let Some(config) = server.tls() else { return Ok(Connected::Plain(socket)) };
+    let name = ServerName::try_from(server.host().to_owned()).map_err(|error| UpstreamError::unsent(Kind::Tls, error))?;
+    let stream = TlsConnector::from(config.clone()).connect(name, socket).await;
+    Ok(Connected::Tls(Box::new(stream.map_err(|error| UpstreamError::unsent(Kind::Tls, error))?)))
+}
+
+/// Tries one address after the other; each gets its share of what time is left, so that one that swallows packets does
+/// not use up the time of the others.
+async fn connect_any(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (at, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let shares = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        match timeout_at(Instant::now() + left / shares, connect_one(*address)).await {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => failure = error,
+            Err(elapsed) => failure = elapsed.into(),
+        }
+    }
+    Err(failure)
+}
+
+async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    // A request's head and the first piece of its body are two writes; Nagle would hold the second back.
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+// === impl Addresses ===
+
+impl Addresses {
+    async fn of(&self, server: &Server) -> Result<Rc<[SocketAddr]>, UpstreamError> {
+        let kept = self.0.borrow().clone();
+        if let Some((since, addresses)) = kept
+            && since.elapsed() < ADDRESSES_KEPT
+        {
+            return Ok(addresses);
+        }
+        // getaddrinfo, on tokio's blocking threads: it reads files and may wait for seconds.
+        let found = tokio::net::lookup_host((server.host(), server.port())).await;
+        let found: Rc<[SocketAddr]> = found.map_err(|error| UpstreamError::unsent(Kind::Resolve, error))?.collect();
+        if found.is_empty() {
+            return Err(UpstreamError::unsent(Kind::Resolve, "the name exists and has no address"));
+        }
+        self.0.replace(Some((Instant::now(), found.clone())));
+        Ok(found)
+    }
+}

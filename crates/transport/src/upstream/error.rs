@@ -1,0 +1,100 @@
+//! Why a call to an upstream server failed.
+
+use std::fmt;
+
+use crate::BoxError;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The host's name has no address.
+    Resolve,
+    /// No address of the host accepted a connection.
+    Connect,
+    /// No address of it did in time.
+    ConnectTimeout,
+    /// The TLS handshake failed, or the certificate is not valid for the host.
+    Tls,
+    /// The connection ended, or broke, before a whole response head had come.
+    Closed,
+    /// What came is not an HTTP/1.x response.
+    Invalid,
+    /// Its head is over the bound.
+    HeadTooLarge,
+    /// It switched protocols without being asked to.
+    Switched,
+    /// The request's body failed while it was being sent; the source says how.
+    RequestBody,
+}
+
+/// Whose failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The server's, or the way to it.
+    Upstream,
+    /// The client's: its request body broke off.
+    Client,
+}
+
+/// A call that has no response.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct UpstreamError {
+    /// What happened.
+    pub kind: Kind,
+    /// Whether the same request may be sent again whatever its method: not a byte of it has left.
+    pub retry_safe: bool,
+    #[source]
+    source: Option<BoxError>,
+}
+
+// === impl Kind ===
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Kind::Resolve => "the upstream's host name has no address",
+            Kind::Connect => "the upstream accepted no connection",
+            Kind::ConnectTimeout => "the upstream accepted no connection in time",
+            Kind::Tls => "no TLS connection to the upstream came about",
+            Kind::Closed => "the upstream closed the connection without a whole answer",
+            Kind::Invalid => "the upstream's answer is not HTTP",
+            Kind::HeadTooLarge => "the head of the upstream's answer is too large",
+            Kind::Switched => "the upstream switched protocols without being asked to",
+            Kind::RequestBody => "the request's body broke off while it was sent to the upstream",
+        })
+    }
+}
+
+// === impl UpstreamError ===
+
+impl UpstreamError {
+    /// Failed before anything was sent.
+    pub(super) fn unsent(kind: Kind, source: impl Into<BoxError>) -> UpstreamError {
+        UpstreamError { kind, retry_safe: true, source: Some(source.into()) }
+    }
+
+    pub(super) fn switched() -> UpstreamError {
+        UpstreamError { kind: Kind::Switched, retry_safe: false, source: None }
+    }
+
+    /// Failed in hyper; `given_back` says that the request was not begun.
+    pub(super) fn exchange(error: hyper::Error, given_back: bool) -> UpstreamError {
+        let kind = if error.is_parse_too_large() {
+            Kind::HeadTooLarge
+        } else if error.is_parse() {
+            Kind::Invalid
+        } else if error.is_user() {
+            Kind::RequestBody
+        } else {
+            Kind::Closed
+        };
+        UpstreamError { kind, retry_safe: given_back, source: Some(error.into()) }
+    }
+
+    /// Whose failure it is.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        if self.kind == Kind::RequestBody { Side::Client } else { Side::Upstream }
+    }
+}

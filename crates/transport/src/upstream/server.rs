@@ -1,0 +1,116 @@
+//! One upstream server, as the configuration names it.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+/// One upstream server. Cheap to clone; made once, when the configuration is compiled, and shared by all workers. Two that
+/// are equal share their kept connections, so those survive a reload that leaves a server as it was.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    host: Box<str>,
+    port: u16,
+    tls: Option<Arc<ClientConfig>>,
+    idle: Duration,
+    /// Set if the host is an address.
+    address: Option<SocketAddr>,
+    /// Of everything above, so that a look-up per call hashes eight bytes.
+    hash: u64,
+}
+
+/// One seed for the process, so that equal servers have equal hashes on every worker.
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+// === impl Server ===
+
+impl Server {
+    /// A server by name or address (`[::1]` or `::1`); with `tls`, its certificate must be valid for that name. `idle` is
+    /// how long a connection is kept without a call.
+    #[must_use]
+    pub fn new(host: &str, port: u16, tls: Option<Arc<ClientConfig>>, idle: Duration) -> Server {
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let tls_place = tls.as_ref().map(|config| Arc::as_ptr(config).addr());
+        Server(Arc::new(Inner {
+            address: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
+            hash: SEED.hash_one((host, port, tls_place, idle)),
+            host: host.into(),
+            port,
+            tls,
+            idle,
+        }))
+    }
+
+    /// Its name or address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// How to speak TLS to it; `None` for clear text.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
+        self.0.tls.as_ref()
+    }
+
+    /// How long a connection to it is kept without a call.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        self.0.idle
+    }
+
+    /// Where it is, if no look-up is needed for that.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.0.address
+    }
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Server) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || {
+            let (one, two) = (&*self.0, &*other.0);
+            let same_tls = match (&one.tls, &two.tls) {
+                (None, None) => true,
+                (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+                _ => false,
+            };
+            same_tls && one.port == two.port && one.idle == two.idle && one.host == two.host
+        }
+    }
+}
+
+impl Eq for Server {}
+
+impl Hash for Server {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.0.tls.is_some() { "https" } else { "http" };
+        if self.0.host.contains(':') {
+            write!(formatter, "{scheme}://[{}]:{}", self.0.host, self.0.port)
+        } else {
+            write!(formatter, "{scheme}://{}:{}", self.0.host, self.0.port)
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Server({self})")
+    }
+}
