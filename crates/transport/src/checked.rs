@@ -28,9 +28,9 @@ use callgate_wire::head::{self, Framing, Head, HeadFault, HeadScanner};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use self::body::Body;
 pub use self::body::BodyFault;
 pub use self::handle::{ConnectionHandle, Inspected};
-use self::body::Body;
 use self::linger::Closing;
 use crate::Timing;
 use crate::alarm::Alarm;

@@ -2,12 +2,12 @@
 
 mod replay;
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::future::poll_fn;
 
 use callgate_wire::head::H2_PREFACE;
 use rustls::ServerConfig;

@@ -14,10 +14,13 @@
 mod alarm;
 mod buffer;
 pub mod checked;
+pub mod gauge;
 pub mod greet;
 pub mod guarded;
+pub mod listen;
 pub mod serve;
 mod timing;
+pub mod tls;
 pub mod upstream;
 
 pub use buffer::Buffer;

@@ -95,12 +95,7 @@ impl Server {
         }
     }
 
-    async fn serve_http1<IO, F, Fut, B>(
-        &self,
-        greeted: Greeted<IO>,
-        drain: &Drain,
-        call: F,
-    ) -> Result<(), hyper::Error>
+    async fn serve_http1<IO, F, Fut, B>(&self, greeted: Greeted<IO>, drain: &Drain, call: F) -> Result<(), hyper::Error>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<Incoming>, Inspected) -> Fut,
@@ -112,7 +107,8 @@ impl Server {
         let unanswered = handle.clone();
         let service = service_fn(move |request| {
             // There always is one: the stream announces every head before hyper sees a byte of it.
-            let inspected = handle.next_head().unwrap_or(Inspected::Fault(HeadFault::Malformed("it was not inspected")));
+            let inspected =
+                handle.next_head().unwrap_or(Inspected::Fault(HeadFault::Malformed("it was not inspected")));
             let answer = call(request, inspected);
             let handle = handle.clone();
             async move {
@@ -139,12 +135,7 @@ impl Server {
         ended
     }
 
-    async fn serve_http2<IO, F, Fut, B>(
-        &self,
-        greeted: Greeted<IO>,
-        drain: &Drain,
-        call: F,
-    ) -> Result<(), hyper::Error>
+    async fn serve_http2<IO, F, Fut, B>(&self, greeted: Greeted<IO>, drain: &Drain, call: F) -> Result<(), hyper::Error>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<Incoming>, Inspected) -> Fut + 'static,

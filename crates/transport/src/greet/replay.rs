@@ -25,11 +25,7 @@ impl<IO> Replay<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Replay<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.buffer.is_empty() {
             return Pin::new(&mut self.io).poll_read(context, into);
         }

@@ -59,7 +59,8 @@ async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -
     })?;
     let socket = Guarded::new(socket, bounds::WRITE_STALL_MAX);
     let Some(config) = server.tls() else { return Ok(Connected::Plain(socket)) };
-    let name = ServerName::try_from(server.host().to_owned()).map_err(|error| UpstreamError::unsent(Kind::Tls, error))?;
+    let name =
+        ServerName::try_from(server.host().to_owned()).map_err(|error| UpstreamError::unsent(Kind::Tls, error))?;
     let stream = TlsConnector::from(config.clone()).connect(name, socket).await;
     Ok(Connected::Tls(Box::new(stream.map_err(|error| UpstreamError::unsent(Kind::Tls, error))?)))
 }

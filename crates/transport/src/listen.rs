@@ -1,0 +1,243 @@
+//! Listening sockets, and taking connections from them without ever giving up.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::gauge::{Connections, Permit};
+
+/// Connections that the kernel completes while no worker has time.
+const BACKLOG: i32 = 4096;
+/// After the kernel had no connection to give. It is out of file descriptors or memory then, and asking again at once
+/// would burn a core until somebody closes something.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// What a client over the bound hears on a clear-text listener; writing it never waits.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nCallgate-Refused: overloaded\r\nRetry-After: 1\r\n\
+    Content-Type: application/problem+json\r\nContent-Length: 96\r\nConnection: close\r\n\r\n\
+    {\"type\":\"urn:callgate:refusal:overloaded\",\"title\":\"Overloaded\",\"status\":503,\"code\":\"overloaded\"}";
+
+/// A bound address. Every worker accepts from it through a [`LocalListener`] of its own.
+#[derive(Debug)]
+pub struct Listener {
+    socket: StdListener,
+    address: SocketAddr,
+}
+
+/// One worker's side of a [`Listener`].
+#[derive(Debug)]
+pub struct LocalListener {
+    socket: TcpListener,
+    connections: Arc<Connections>,
+    /// A refused client on a TLS listener could not read [`OVERLOADED`].
+    clear_text: bool,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The socket.
+    pub socket: TcpStream,
+    /// The other end, as the kernel says it; an IPv4 client of an IPv6 socket is written as IPv4.
+    pub peer: SocketAddr,
+    /// To be kept as long as the connection.
+    pub permit: Permit,
+}
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another process has it.
+    #[error("{address} is in use by another process: stop it, or listen on another port (0 takes any free one)")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Ports below 1024 need a privilege.
+    #[error(
+        "listening on {address} is not permitted: take a port from 1024 on, or give the program CAP_NET_BIND_SERVICE"
+    )]
+    NotPermitted {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No interface has it.
+    #[error("{address} is no address of this machine: use 0.0.0.0 or [::] for all of them")]
+    NotHere {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Anything else.
+    #[error("listening on {address} failed")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Binds an address. Needs no runtime.
+///
+/// # Errors
+/// [`ListenError`], which names the address.
+pub fn bind(address: SocketAddr) -> Result<Listener, ListenError> {
+    bind_socket(address).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        io::ErrorKind::PermissionDenied => ListenError::NotPermitted { address },
+        io::ErrorKind::AddrNotAvailable => ListenError::NotHere { address },
+        _ => ListenError::Other { address, source },
+    })
+}
+
+fn bind_socket(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Without it a restarted gate would wait a minute for its own closed connections.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = StdListener::from(socket);
+    let address = socket.local_addr()?;
+    Ok(Listener { socket, address })
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// The address, with the port that was taken if 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A worker's own side; to be called on the worker's runtime. All sides share the kernel's queue, and an idle worker
+    /// is quicker to take from it than a busy one.
+    ///
+    /// # Errors
+    /// The kernel has no file descriptor left.
+    pub fn local(&self, connections: Arc<Connections>, clear_text: bool) -> io::Result<LocalListener> {
+        Ok(LocalListener { socket: TcpListener::from_std(self.socket.try_clone()?)?, connections, clear_text })
+    }
+}
+
+// === impl LocalListener ===
+
+impl LocalListener {
+    /// The next connection. Connections over the bound are turned away, failures of the kernel are counted and waited out;
+    /// it never ends otherwise.
+    pub async fn accept(&self) -> Arrival {
+        loop {
+            let (socket, peer) = match self.socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) if is_the_clients(&error) => continue,
+                Err(error) => {
+                    self.connections.count_accept_failure();
+                    tracing::warn!(%error, "the kernel gave no connection; trying again");
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                    continue;
+                }
+            };
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            match self.connections.enter(peer.ip()) {
+                Ok(permit) => {
+                    // A response's head and body may be two writes; Nagle would hold the second back. An error here means
+                    // that the client is gone, which reading will say.
+                    let _ = socket.set_nodelay(true);
+                    return Arrival { socket, peer, permit };
+                }
+                Err(_full) => self.turn_away(&socket),
+            }
+        }
+    }
+
+    /// Says why, if that needs no wait, and closes.
+    fn turn_away(&self, socket: &TcpStream) {
+        if self.clear_text {
+            // Sent straight to the socket: a fresh one has an empty buffer, and whether it worked changes nothing.
+            let _ = SockRef::from(socket).send(OVERLOADED);
+        }
+    }
+}
+
+/// The connection died between the kernel's queue and us (accept(2) lists these as errors of the connection).
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, Shutdown, TcpStream as StdStream};
+
+    use super::*;
+    use crate::gauge::ConnectionBounds;
+
+    fn any_port() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let first = bind(any_port()).unwrap();
+        let error = bind(first.address()).unwrap_err();
+        assert!(matches!(error, ListenError::InUse { .. }));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} is in use by another process: stop it, or listen on another port (0 takes any free one)",
+                first.address()
+            )
+        );
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_named() {
+        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
+        assert!(matches!(error, ListenError::NotHere { .. }));
+    }
+
+    #[test]
+    fn the_prewritten_answer_has_the_length_it_says() {
+        let text = std::str::from_utf8(OVERLOADED).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
+    }
+
+    #[tokio::test]
+    async fn turns_away_what_is_over_the_bound_and_says_why() {
+        let listener = bind(any_port()).unwrap();
+        let connections = Connections::new(ConnectionBounds { all_max: 10, per_ip_max: 1 });
+        let local = listener.local(connections.clone(), true).unwrap();
+        let _first = StdStream::connect(listener.address()).unwrap();
+        let held = local.accept().await;
+        let mut second = StdStream::connect(listener.address()).unwrap();
+        let third = StdStream::connect(listener.address()).unwrap();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut answer = String::new();
+            second.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        // The third is let in once the first is gone; until then accept() turns away and goes on.
+        let (answer, ()) = tokio::select! {
+            _ = local.accept() => panic!("one more than the bound was let in"),
+            answer = answer => (answer.unwrap(), ()),
+        };
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+        assert!(connections.counts().refused_per_ip >= 1);
+        drop((held, third));
+        let fourth = StdStream::connect(listener.address()).unwrap();
+        let _let_in = local.accept().await;
+        fourth.shutdown(Shutdown::Both).unwrap();
+    }
+}
