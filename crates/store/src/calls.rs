@@ -6,6 +6,8 @@
 
 mod find;
 mod retention;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::path::Path;

@@ -1,7 +1,9 @@
 //! What every store must do, whatever it is built on: functions that take an open store, each called by one test for each
 //! kind of store. SQLite is the first; PostgreSQL will run the same.
 
+mod audit;
 mod issued;
+mod quotas;
 
 use callgate_model::{Clock, KeyId};
 
@@ -65,4 +67,15 @@ embedded! {
     issued::rotation_overlaps_and_names_the_successor,
     issued::touching_only_moves_forward,
     issued::admin_tokens_are_verified_by_their_text,
+    quotas::leases_end_at_the_amount,
+    quotas::what_is_returned_can_be_leased_again,
+    quotas::an_amount_that_shrank_grants_nothing_more,
+    quotas::a_clock_that_jumps_back_opens_nothing,
+    quotas::usage_shows_the_newest_period_and_old_ones_go,
+    quotas::a_reset_is_an_audited_act,
+    quotas::many_at_once_share_one_quota,
+    audit::every_act_leaves_one_entry,
+    audit::refused_acts_leave_none,
+    audit::listings_are_filtered,
+    audit::no_secret_is_written_down,
 }

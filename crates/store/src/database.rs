@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use sqlx::{ConnectOptions, SqliteConnection};
 
 pub(crate) use schema::{CALLS, MAIN, Schema};
 use writer::Writer;
@@ -58,8 +58,9 @@ impl Database {
         file::open_private(&path)?;
         let options = connect_options(&path, opening);
         let failed = |error| StoreError::from_sqlite(&path, Arc::new(error));
+        let found = opening.schema.found(&path).await?;
         let mut connection = options.connect().await.map_err(failed)?;
-        opening.schema.bring_up_to_date(&path, &mut connection).await?;
+        opening.schema.bring_up_to_date(&path, found, &mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(opening.busy_time + Duration::from_secs(5))
@@ -131,13 +132,4 @@ pub(crate) async fn copy(from: &Path, to: PathBuf) -> Result<(), StoreError> {
     })?;
     sqlx::query("VACUUM INTO ?").bind(target).execute(&mut connection).await.map_err(failed)?;
     sqlx::Connection::close(connection).await.map_err(failed)
-}
-
-/// The schema version of a database file, without opening it for good.
-pub(crate) async fn version(path: &Path) -> Result<i64, StoreError> {
-    let failed = |error| StoreError::from_sqlite(path, Arc::new(error));
-    let mut connection =
-        SqliteConnectOptions::new().filename(path).read_only(true).immutable(true).connect().await.map_err(failed)?;
-    let row = sqlx::query("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed)?;
-    row.try_get(0).map_err(failed)
 }

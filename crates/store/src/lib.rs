@@ -24,10 +24,12 @@ mod store;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod embedded_tests;
 
 pub use admin_tokens::{AdminToken, NewAdminToken, Role};
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditVerdict};
-pub use backup::Manifest;
+pub use backup::{Manifest, ManifestFile};
 pub use calls::{CallFilter, CallsDb, StoredCall, UsageFilter, UsageRow};
 pub use consumers::RemovedConsumer;
 pub use error::StoreError;

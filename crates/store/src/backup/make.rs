@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::{FORMAT, MANIFEST_FILE, Manifest, ManifestFile, entry, off_the_runtime, refused};
 use crate::audit::{Act, Actor};
+use crate::database::{self, CALLS, MAIN, Schema};
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::{CALLS_FILE, MAIN_FILE, SECRETS_FOLDER, database, file};
+use crate::{SECRETS_FOLDER, file};
 
 // === impl Store ===
 
@@ -27,9 +28,9 @@ impl Store {
         })
         .await?;
         self.note(actor, "backup", &target).await?;
-        let mut databases = vec![copy_database(&folder, &target, MAIN_FILE).await?];
-        if file::exists(&folder.join(CALLS_FILE))? {
-            databases.push(copy_database(&folder, &target, CALLS_FILE).await?);
+        let mut databases = vec![copy_database(&folder, &target, &MAIN).await?];
+        if file::exists(&folder.join(CALLS.file))? {
+            databases.push(copy_database(&folder, &target, &CALLS).await?);
         }
         let made_ms = self.clock().unix_ms();
         off_the_runtime(move || finish(&folder, &target, databases, made_ms)).await
@@ -54,14 +55,13 @@ fn prepare(target: &Path) -> Result<(), StoreError> {
     Ok(file::create_folder(&target.join(SECRETS_FOLDER))?)
 }
 
-async fn copy_database(folder: &Path, target: &Path, name: &'static str) -> Result<ManifestFile, StoreError> {
-    let copy = target.join(name);
-    database::copy(&folder.join(name), copy.clone()).await?;
-    let schema = database::version(&copy).await?;
+async fn copy_database(folder: &Path, target: &Path, schema: &'static Schema) -> Result<ManifestFile, StoreError> {
+    database::copy(&folder.join(schema.file), target.join(schema.file)).await?;
     let target = target.to_owned();
     off_the_runtime(move || {
-        file::sync(&target.join(name))?;
-        entry(&target, name, Some(schema))
+        file::sync(&target.join(schema.file))?;
+        // Both files were brought up to date when they were opened.
+        entry(&target, schema.file, Some(schema.version()))
     })
     .await
 }

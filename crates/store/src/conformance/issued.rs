@@ -141,7 +141,9 @@ pub(super) async fn admin_tokens_are_verified_by_their_text(store: &Store, _: &C
     let text = made.text.expose().to_owned();
     assert_eq!(store.admin_tokens_verify(&text).await.unwrap(), Some(made.token.clone()));
     assert_eq!(store.admin_tokens_list().await.unwrap(), [made.token]);
-    for wrong in ["", "cga_", text.trim_end_matches(char::is_alphanumeric), &format!("{text}0"), &text.replace("cga_", "cgb_")] {
+    for wrong in
+        ["", "cga_", text.trim_end_matches(char::is_alphanumeric), &format!("{text}0"), &text.replace("cga_", "cgb_")]
+    {
         assert_eq!(store.admin_tokens_verify(wrong).await.unwrap(), None, "{wrong}");
     }
     let error = store.admin_tokens_create(&ADMIN, "ci", Role::Write).await.unwrap_err();

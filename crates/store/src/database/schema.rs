@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::error::{Fault, StoreError};
 
@@ -40,13 +41,26 @@ impl Schema {
         i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
     }
 
+    /// The version that a file has, once it is known that it is ours and not too new. Asked on a connection that writes
+    /// nothing: a file that is refused stays as it was, to the byte.
+    pub(super) async fn found(&self, path: &Path) -> Result<i64, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(crate::store::BUSY_TIME);
+        let looked = async {
+            let mut connection = options.connect().await?;
+            let found = self.check(path, &mut connection).await?;
+            connection.close().await?;
+            Ok(found)
+        };
+        looked.await.map_err(|fault: Fault| fault.into_error(path))
+    }
+
     /// Runs the migrations that are missing, each in a transaction together with its number.
     pub(super) async fn bring_up_to_date(
         &self,
         path: &Path,
+        found: i64,
         connection: &mut SqliteConnection,
     ) -> Result<(), StoreError> {
-        let found = self.check(path, connection).await.map_err(|fault| fault.into_error(path))?;
         let missing = self.migrations.iter().zip(1_i64..).skip_while(|(_, version)| *version <= found);
         for (migration, version) in missing {
             let script = format!(
