@@ -305,6 +305,43 @@ pub enum Rule {
     Unlisted,
 }
 
+impl Rule {
+    /// Every rule.
+    pub const ALL: &'static [Rule] = &[
+        Rule::Access,
+        Rule::Ip,
+        Rule::Cleartext,
+        Rule::Accepts,
+        Rule::Produces,
+        Rule::WellFormed,
+        Rule::Scopes,
+        Rule::Limits,
+        Rule::Concurrent,
+        Rule::BodyMax,
+        Rule::Cors,
+        Rule::Unlisted,
+    ];
+
+    /// Its name in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rule::Access => "access",
+            Rule::Ip => "ip",
+            Rule::Cleartext => "cleartext",
+            Rule::Accepts => "accepts",
+            Rule::Produces => "produces",
+            Rule::WellFormed => "well_formed",
+            Rule::Scopes => "scopes",
+            Rule::Limits => "limits",
+            Rule::Concurrent => "concurrent",
+            Rule::BodyMax => "body_max",
+            Rule::Cors => "cors",
+            Rule::Unlisted => "unlisted",
+        }
+    }
+}
+
 /// Cross-origin calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {

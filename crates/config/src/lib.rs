@@ -6,16 +6,23 @@
 pub mod config;
 mod diagnostic;
 mod load;
+mod mapping;
 mod pattern;
 mod read;
+pub mod reference;
 mod render;
+pub mod schema;
+mod security;
 pub mod settings;
 mod suggest;
 pub mod tree;
 mod walk;
+pub mod write;
 mod yaml;
 
 pub use config::*;
 pub use diagnostic::{Diagnostic, Report, Severity};
 pub use load::{Loaded, load, parse};
+pub use mapping::{Line, mapping};
+pub use security::{Weakness, security};
 pub use yaml::parse as parse_tree;

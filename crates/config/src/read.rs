@@ -2,6 +2,7 @@
 
 mod api;
 mod cors;
+mod effect;
 mod gate;
 mod guards;
 mod headers;

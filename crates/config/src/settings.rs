@@ -55,6 +55,8 @@ pub enum Kind {
     Duration,
     /// A text: what it holds.
     Text(&'static str),
+    /// A limit or quota: a text that may begin with `name:`, which YAML reads as a mapping of one pair.
+    Rate(&'static str),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// One, or a list of them.

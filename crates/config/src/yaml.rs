@@ -172,6 +172,9 @@ impl<'text> Reader<'text> {
             info if info.contains("simple key") || info.contains("mapping values") => {
                 "check the indentation of this line and the one before it, and that every `key:` is followed by a space"
             }
+            info if info.contains("flow") => {
+                "inside `{ … }` and `[ … ]`, a text with `{`, `[` or `,` needs quotes: \"/orders/{id}\""
+            }
             info if info.contains("tab") => "indent with spaces",
             _ => "check quotes, brackets and indentation here and on the line before",
         };

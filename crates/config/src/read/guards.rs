@@ -27,21 +27,6 @@ pub(super) struct Read {
     pub(super) limits: Vec<Placed<Limit>>,
 }
 
-const RULES: &[(&str, Rule)] = &[
-    ("access", Rule::Access),
-    ("ip", Rule::Ip),
-    ("cleartext", Rule::Cleartext),
-    ("accepts", Rule::Accepts),
-    ("produces", Rule::Produces),
-    ("well_formed", Rule::WellFormed),
-    ("scopes", Rule::Scopes),
-    ("limits", Rule::Limits),
-    ("concurrent", Rule::Concurrent),
-    ("body_max", Rule::BodyMax),
-    ("cors", Rule::Cors),
-    ("unlisted", Rule::Unlisted),
-];
-
 /// Reads the guards of an API or a route; `section` is its own.
 pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static Section, level: Level) -> Read {
     let default_per = if level == Level::Api { Subject::Api } else { Subject::Route };
@@ -95,13 +80,14 @@ fn access(walk: &mut Walk<'_>, entry: &Entry) -> Option<Access> {
 /// The single rules that only watch. A rule that isn't written here can't be watched here.
 fn observe(walk: &mut Walk<'_>, fields: &Fields<'_>, level: Level) -> BTreeSet<Rule> {
     let Some(entry) = fields.get("observe") else { return BTreeSet::new() };
+    let words: Vec<(&str, Rule)> = Rule::ALL.iter().map(|rule| (rule.name(), *rule)).collect();
     let mut rules = BTreeSet::new();
     for node in walk.many(entry) {
-        let Some(rule) = walk.choice(entry, node, RULES) else { continue };
+        let Some(rule) = walk.choice(entry, node, &words) else { continue };
         let name = node.text().unwrap_or_default();
         let by_default =
             level == Level::Api && matches!(rule, Rule::Access | Rule::Cleartext | Rule::BodyMax | Rule::Unlisted);
-        if rule == Rule::Unlisted && level == Level::Route || rule == Rule::Cleartext && level == Level::Route {
+        if level == Level::Route && matches!(rule, Rule::Unlisted | Rule::Cleartext) {
             walk.error(
                 node.span,
                 format!("`{name}` is a rule of the API, not of a route"),

@@ -3,23 +3,24 @@
 use super::Kind::{Bytes, Choice, Count, Duration, Either, Flag, Many, Text};
 use super::gate::RATE;
 use super::{Kind, Section, Setting};
+use crate::config::Rule;
 
 const MEDIA: Kind = Many(&Text("a media type: `application/json`, `application/*+json`, `text/*`"));
 const NETWORKS: Kind = Many(&Text("an address or network: `10.6.6.6`, `10.0.0.0/8`, `fd00::/8`"));
-const RULES: &[&str] = &[
-    "access",
-    "ip",
-    "cleartext",
-    "accepts",
-    "produces",
-    "well_formed",
-    "scopes",
-    "limits",
-    "concurrent",
-    "body_max",
-    "cors",
-    "unlisted",
-];
+const RULES: &[&str] = &rule_names();
+
+const fn rule_names() -> [&'static str; Rule::ALL.len()] {
+    let mut names = [""; Rule::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        #[expect(clippy::indexing_slicing, reason = "runs at compile time, where an index too far is a compile error")]
+        {
+            names[index] = Rule::ALL[index].name();
+        }
+        index += 1;
+    }
+    names
+}
 
 /// `apis.NAME`.
 pub(super) static API: Section = Section {
@@ -100,7 +101,7 @@ static ROUTE: Section = Section {
                 "rewrite",
                 Text("a path with the names of the route's pattern: `/v2/orders/{id}`, `/v2/{**}`"),
                 "Forwards to this path instead.",
-                "/v2/{**}",
+                "\"/v2/{**}\"",
             ),
             Setting::new(
                 "respond",

@@ -6,7 +6,7 @@ use super::{Kind, Section, Setting};
 
 const ADDRESS: Kind = Text("an address and port: `127.0.0.1:8080`, `[::1]:8080`");
 const MODE: Kind = Choice(&["enforce", "observe"]);
-pub(super) const RATE: Kind = Text(
+pub(super) const RATE: Kind = Kind::Rate(
     "a limit: `[name:] N/s|min|h|day [burst B] [per key|consumer|ip|api|route|header:NAME]`; without `burst`, B is N",
 );
 
@@ -213,7 +213,7 @@ static PLAN: Section = Section {
         Setting::new("limits", Many(&RATE), "How fast.", "[100/s burst 200]"),
         Setting::new(
             "quota",
-            Many(&Text("a quota: `[name:] N/hour|day|month [per key|consumer]`, in UTC")),
+            Many(&Kind::Rate("a quota: `[name:] N/hour|day|month [per key|consumer]`, in UTC")),
             "How much per calendar period: one or a list.",
             "1M/month",
         ),

@@ -44,7 +44,11 @@ impl Walk<'_> {
             }
         }
         for setting in section.settings().filter(|setting| setting.needed) {
-            if !entries.iter().any(|entry| entry.key == setting.name) {
+            // `adress:` is one mistake, not a wrong key and a missing one.
+            let mistyped = |entry: &Entry| {
+                section.find(&entry.key).is_none() && nearest(&entry.key, section) == Some(setting.name)
+            };
+            if !entries.iter().any(|entry| entry.key == setting.name || mistyped(entry)) {
                 let message = format!("`{}` is missing in {}", setting.name, place_name(section));
                 self.error(at, message, format!("write for example `{}: {}`", setting.name, setting.example));
             }
@@ -53,16 +57,22 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry, section: &'static Section) {
-        let names = || section.settings().map(|setting| setting.name);
-        let help = match suggest::nearest(&entry.key, names()) {
+        let help = match nearest(&entry.key, section) {
             Some(near) => format!("did you mean `{near}`?"),
             None => match home_of(&entry.key, section) {
                 Some(home) => format!("`{}` belongs under {}", entry.key, place_name(home)),
-                None => format!("{} takes {}", place_name(section), names().collect::<Vec<_>>().join(", ")),
+                None => {
+                    let names: Vec<&str> = section.settings().map(|setting| setting.name).collect();
+                    format!("{} takes {}", place_name(section), names.join(", "))
+                }
             },
         };
         self.error(entry.key_span, format!("there is no setting `{}` in {}", entry.key, place_name(section)), help);
     }
+}
+
+fn nearest(key: &str, section: &'static Section) -> Option<&'static str> {
+    suggest::nearest(key, section.settings().map(|setting| setting.name))
 }
 
 /// A section where the key would be right.

@@ -152,7 +152,13 @@ impl Walk<'_> {
         let text = self.text(entry, &entry.value)?;
         let path = self.absolute(text);
         self.files_read.push(path.clone());
-        match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let metadata = std::fs::metadata(&path);
+        let metadata = metadata.and_then(|metadata| match metadata.is_file() {
+            true => std::fs::File::open(&path).map(|_| metadata),
+            false => Ok(metadata),
+        });
+        match metadata {
             Ok(metadata) if metadata.is_file() => Some(path),
             Ok(_) => {
                 self.error(entry.value.span, format!("`{text}` is not a file"), "write the path of a PEM file");

@@ -20,8 +20,8 @@ impl Walk<'_> {
             return None;
         };
         let (value, source) = match scalar.text.split_once(':') {
-            Some(("env", name)) => (self.from_environment(name, node)?, "the environment's value"),
-            Some(("file", path)) => (self.from_file(path, node)?, "the file's text"),
+            Some(("env", name)) => (self.environment_value(name, node)?, "the environment's value"),
+            Some(("file", path)) => (self.file_text(path, node)?, "the file's text"),
             _ => (scalar.text.clone(), "the value"),
         };
         // A line break in a value would begin a header of its own (RFC 9110 section 5.5).
@@ -35,7 +35,7 @@ impl Walk<'_> {
         Some(Secret::new(value))
     }
 
-    fn from_environment(&mut self, name: &str, node: &Node) -> Option<String> {
+    fn environment_value(&mut self, name: &str, node: &Node) -> Option<String> {
         let value = (self.environment)(name);
         if value.is_none() {
             let help = format!("set {name} for the gate's process, or write `file:PATH`");
@@ -44,7 +44,7 @@ impl Walk<'_> {
         value
     }
 
-    fn from_file(&mut self, path: &str, node: &Node) -> Option<String> {
+    fn file_text(&mut self, path: &str, node: &Node) -> Option<String> {
         let full = self.absolute(path);
         self.files_read.push(full.clone());
         let mut text = String::new();

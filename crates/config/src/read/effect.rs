@@ -1,0 +1,100 @@
+//! Settings that can never act, seen over a whole API: a mistake, because whoever wrote them believes that they do.
+
+use callgate_model::{Limit, Subject};
+
+use crate::config::{Access, Guards, Unlisted};
+use crate::read::limits::{self, Placed};
+use crate::read::{guards, route};
+use crate::walk::{Fields, Walk};
+
+/// Checks the guards of an API and its routes against each other.
+pub(super) fn check(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    guards: &Guards,
+    own: &[Placed<Limit>],
+    routes: &[route::Read],
+) {
+    limits::header_alone(walk, own, &[]);
+    check_access(walk, fields, guards, own, routes);
+    check_routes(walk, guards, routes);
+}
+
+/// What asks for a credential has no effect where nobody shows one.
+fn check_access(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    guards: &Guards,
+    own: &[Placed<Limit>],
+    routes: &[route::Read],
+) {
+    let route_wants_key = routes.iter().any(|read| read.route.guards.access == Some(Access::Key));
+    let all_public = guards.access == Some(Access::Public) && !route_wants_key;
+    if all_public && fields.has("keys") {
+        let message = "`keys` has no effect: everything here is public";
+        walk.error(fields.place("keys"), message, "leave it out, or write `access: key`");
+    }
+    let judge = |walk: &mut Walk<'_>, limits: &[Placed<Limit>]| {
+        for limit in limits {
+            if matches!(limit.value.per, Subject::Key | Subject::Consumer) {
+                let message =
+                    format!("a limit per {} has no effect on public calls: nobody shows a key", limit.value.per);
+                walk.error(limit.span, message, "write `per ip`, or `access: key`");
+            }
+        }
+    };
+    if all_public {
+        judge(walk, own);
+    }
+    for read in routes.iter().filter(|read| read.first_of_several) {
+        let open = match read.route.guards.access {
+            Some(Access::Key) => false,
+            // A more specific route could ask for a key, and the guards of this one hold there too.
+            Some(Access::Public) => !route_wants_key || read.route.pattern.is_literal() && read.route.method.is_some(),
+            None => all_public,
+        };
+        if open {
+            judge(walk, &read.limits);
+            let says_so = read.route.guards.access.is_some();
+            if !read.route.guards.scopes.is_empty() && !says_so {
+                let message = "`scopes` has no effect on public calls: nobody shows a credential";
+                walk.error(read.place("scopes"), message, "leave it out, or write `access: key`");
+            }
+        }
+    }
+}
+
+/// What only shows when a route is seen below its API.
+fn check_routes(walk: &mut Walk<'_>, api: &Guards, routes: &[route::Read]) {
+    for read in routes.iter().filter(|read| read.first_of_several) {
+        limits::header_alone(walk, &read.limits, &api.limits);
+        if !guards::overlap(&api.ip.allow, &read.route.guards.ip.allow) {
+            let message = "nobody can call this route: the API's `ip.allow` has none of these addresses";
+            walk.error(
+                read.place("ip"),
+                message,
+                "both lists apply: widen the API's, or write the inner addresses here",
+            );
+        }
+    }
+}
+
+pub(super) fn check_unlisted(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    unlisted: Option<Unlisted>,
+    routes: &[route::Read],
+) {
+    let span = fields.place("unlisted");
+    if routes.is_empty() && unlisted.is_some() && !fields.has("routes") {
+        let message = "`unlisted` has no effect without `routes`: everything below the prefix is forwarded";
+        walk.error(span, message, "leave it out, or list the routes");
+    }
+    let all = |read: &route::Read| {
+        read.route.method.is_none() && read.route.pattern.rest && read.route.pattern.segments.is_empty()
+    };
+    if unlisted == Some(Unlisted::Forward) && routes.iter().any(all) {
+        let message = "`unlisted` has no effect beside the route `* /**`, which lists every call";
+        walk.error(span, message, "leave it out");
+    }
+}
