@@ -1,6 +1,11 @@
 //! What the fuzz targets in `fuzz/` run: invariants that must hold for any bytes. The smoke tests run the same bodies.
 
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderValue};
+
 use crate::chunked::{ChunkScanner, Scan};
+use crate::forwarded;
 use crate::head::{self, HeadScanner};
 use crate::path::{self, PathRules};
 
@@ -75,6 +80,35 @@ pub fn chunked(bytes: &[u8]) {
     assert!(payload <= body as u64 && body <= bytes.len());
 }
 
+/// Forwarding fields: whoever is found was not a machine-local address and not a proxy, unless it is the peer.
+pub fn forwarded(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+        return;
+    };
+    let peer = IpAddr::from([10, 0, 0, 1]);
+    let trusted = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if ip.octets().first() == Some(&10));
+    for (name, is_x) in [("x-forwarded-for", true), ("forwarded", false)] {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.clone());
+        let find = if is_x { forwarded::from_x_forwarded } else { forwarded::from_forwarded };
+        let client = find(&headers, peer, trusted);
+        assert_eq!(client.is_forwarded, client.ip != peer);
+        if client.is_forwarded {
+            assert!(!trusted(client.ip) && !client.ip.is_loopback() && !client.ip.is_unspecified());
+            assert!(!client.ip.is_multicast() && client.ip == client.ip.to_canonical());
+        }
+        // A trusted neighbour's own word at the right end can't be swallowed by what is to the left of it.
+        let ours = if is_x { "9.9.9.9" } else { "for=9.9.9.9" };
+        let appended = [bytes, b", ", ours.as_bytes()].concat();
+        if let Ok(appended) = HeaderValue::from_bytes(&appended)
+            && appended.to_str().is_ok()
+        {
+            headers.insert(name, appended);
+            assert_eq!(find(&headers, peer, trusted).ip, IpAddr::from([9, 9, 9, 9]));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +119,12 @@ mod tests {
             super::head(&bytes);
             super::path(&bytes);
             super::chunked(&bytes);
+            super::forwarded(&bytes);
+        }
+
+        #[test]
+        fn any_forwarding(text in "(for=|host=|proto=|[,;\"\\\\ ]|unknown|10\\.0\\.0\\.2|::1|6\\.6\\.6\\.6|\\[|\\]|:){0,20}") {
+            super::forwarded(text.as_bytes());
         }
 
         #[test]
@@ -92,6 +132,7 @@ mod tests {
             super::head(text.as_bytes());
             super::path(text.as_bytes());
             super::chunked(text.as_bytes());
+            super::forwarded(text.as_bytes());
         }
     }
 }

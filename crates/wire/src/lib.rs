@@ -7,13 +7,18 @@
 
 pub mod chunked;
 mod fault;
+pub mod forwarded;
 #[doc(hidden)]
 pub mod fuzz_bodies;
 pub mod head;
+pub mod hop;
 pub mod host;
 pub mod inspect;
+pub mod json;
 pub mod media;
 mod octets;
 pub mod path;
 pub mod query;
+pub mod rate_fields;
 pub mod target;
+pub mod trace;

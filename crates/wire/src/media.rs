@@ -5,7 +5,7 @@ mod accept;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-pub use accept::Accept;
+pub use accept::{Accept, acceptable, takes_json};
 
 use crate::octets::{self, TOKEN, VALUE};
 

@@ -15,6 +15,18 @@ pub struct Accept<'a> {
     headers: &'a HeaderMap,
 }
 
+/// Whether a caller accepts some type of some pattern. Several Accept fields are one list.
+#[must_use]
+pub fn acceptable(headers: &HeaderMap, patterns: &[Pattern]) -> bool {
+    Accept::of(headers).allows_any(patterns)
+}
+
+/// Whether a caller accepts a problem document as JSON.
+#[must_use]
+pub fn takes_json(headers: &HeaderMap) -> bool {
+    Accept::of(headers).allows_json()
+}
+
 // === impl Accept ===
 
 impl<'a> Accept<'a> {
