@@ -20,6 +20,8 @@ pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 8 * 1024;
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Segments of a path.
 pub const PATH_SEGMENTS_MAX: usize = 128;
+/// Hops of a forwarding field that are walked from the right; real chains have three or four.
+pub const FORWARD_HOPS_MAX: usize = 32;
 
 /// From the first byte of a head to its last (slowloris).
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -79,6 +81,8 @@ pub const LISTING_MAX: usize = 10_000;
 pub const CALLS_DB_BYTES_MAX: u64 = 1 << 30;
 /// Label sets of one metric; past it, calls are counted under `other`. A scrape of this many lines is about 1 MiB.
 pub const METRIC_SERIES_MAX: usize = 10_000;
+/// Names (APIs, routes, consumers) that the recorder remembers; past it they are all `other`. About 100 bytes each.
+pub const RECORDED_NAMES_MAX: usize = 1 << 20;
 /// Buffers of the access log (64 KiB each) waiting for a target that does not take them; past it, lines are lost and counted.
 pub const LOG_BUFFERS_MAX: usize = 64;
 /// Rows of usage waiting for `calls.db`; a row is one key on one route with one status in one hour.
@@ -99,3 +103,7 @@ pub const KEY_GRANTS_MAX: usize = 64;
 pub const KEY_LABEL_CHARS_MAX: usize = 128;
 /// Characters of a key brought from elsewhere. Below 16 it could be guessed.
 pub const IMPORTED_KEY_CHARS: std::ops::RangeInclusive<usize> = 16..=512;
+/// Bytes of a request body of the admin API.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Connections to the admin API at one time; each is a person or a script.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
