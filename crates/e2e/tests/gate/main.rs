@@ -1,0 +1,21 @@
+//! End to end: the real binary, configured as users would, in front of upstreams that do what a script says.
+//!
+//! One file per theme. Every test starts a gate of its own, makes calls, and looks at what comes back, at what reached the
+//! upstream, and at what was recorded. `setup.rs` has the few helpers that they share.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "the helpers of a test are part of a test"
+)]
+
+mod access;
+mod content_types;
+mod forwarding;
+mod hostile_bytes;
+mod limits;
+mod routing;
+mod setup;
+mod upstreams;
