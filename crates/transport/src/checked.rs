@@ -56,6 +56,10 @@ pub struct CheckedStream<IO> {
     idle_since: Option<Instant>,
     /// Since when a part of a head is here and the rest is not.
     head_since: Option<Instant>,
+    /// When the client closed its side, with a call in flight or requests still held.
+    input_ended: Option<Instant>,
+    /// Written, and hyper has not yet flushed it: it may hold a part of the response itself.
+    unflushed: bool,
     closing: Closing,
 }
 
@@ -98,6 +102,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> CheckedStream<IO> {
             alarm: Alarm::default(),
             idle_since: None,
             head_since: None,
+            input_ended: None,
+            unflushed: false,
             closing: Closing::default(),
         }
     }
@@ -116,14 +122,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> CheckedStream<IO> {
                 self.head_since = None;
                 return Poll::Ready(Ok(()));
             }
+            if self.input_ended.is_some() {
+                self.end_input();
+                return Poll::Ready(Ok(()));
+            }
             match self.buffer.poll_fill(&mut self.io, context, bounds::HEAD_BYTES_MAX + 1) {
-                Poll::Ready(Ok(0)) if self.buffer.is_empty() => {
-                    self.reading = Reading::Ended;
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Ready(Ok(0)) => {
-                    self.refuse(Inspected::Fault(HeadFault::Malformed("the connection ended in the middle of a head")));
-                }
+                Poll::Ready(Ok(0)) => self.input_ended = Some(Instant::now()),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
@@ -189,20 +193,39 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> CheckedStream<IO> {
         self.alarm.poll_until(context, since + self.timing.idle_max)
     }
 
+    /// The client closed its side where a head should be, or in it.
+    fn end_input(&mut self) {
+        if self.buffer.is_empty() {
+            self.reading = Reading::Ended;
+        } else {
+            self.refuse(Inspected::Fault(HeadFault::Malformed("the connection ended in the middle of a head")));
+        }
+    }
+
+    /// Whether the current call's response is not finished.
+    fn is_busy(&self) -> bool {
+        self.handle.in_call() || self.unflushed
+    }
+
     /// While a call is in flight: takes in what comes, hands out nothing, but tells when the client is gone.
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.buffer.len() < HELD_BYTES_MAX {
+        while self.input_ended.is_none() && self.buffer.len() < HELD_BYTES_MAX {
             match self.buffer.poll_fill(&mut self.io, context, HELD_BYTES_MAX) {
-                Poll::Ready(Ok(0)) => {
-                    self.reading = Reading::Ended;
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(0)) => self.input_ended = Some(Instant::now()),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break,
             }
         }
-        if !self.buffer.is_empty() {
+        if let Some(since) = self.input_ended {
+            // A client that closed only its own side (`nc -N`, node's `socket.end(request)`) still wants the answer; one
+            // that is gone looks the same. So a short call is finished and a long one is given up.
+            if self.alarm.poll_until(context, since + self.timing.half_closed_max).is_ready() {
+                self.reading = Reading::Ended;
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if !self.buffer.is_empty() || self.input_ended.is_some() {
             self.handle.wake_when_ended(context.waker());
         }
         Poll::Pending
@@ -239,8 +262,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for CheckedStream<IO> {
             return Poll::Ready(Ok(()));
         }
         loop {
+            let busy = stream.is_busy();
             match &mut stream.reading {
-                Reading::Head { .. } if stream.handle.in_call() => return stream.poll_hold(context),
+                Reading::Head { .. } if busy => return stream.poll_hold(context),
                 Reading::Head { .. } => ready!(stream.poll_head(context))?,
                 &mut Reading::Release { left, framing } => {
                     stream.release(into, left, framing);
@@ -284,6 +308,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> CheckedStream<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CheckedStream<IO> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
@@ -292,6 +317,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CheckedStream<IO> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
         Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 
@@ -301,10 +327,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CheckedStream<IO> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(context))?;
-        // hyper doesn't read again between the end of a call and the client's next byte, so the idle clock is started
-        // here, at the flush that ends every response. When it rings, hyper reads, and poll_head says the rest.
-        if matches!(self.reading, Reading::Head { .. }) && self.idle_since.is_none() && !self.handle.in_call() {
-            let _ = self.poll_idle(context);
+        // hyper flushes its own buffer first, so this is the end of what it had to write.
+        let stream = self.get_mut();
+        let wrote = std::mem::take(&mut stream.unflushed);
+        if wrote && matches!(stream.reading, Reading::Head { .. }) && !stream.handle.in_call() {
+            // hyper doesn't read again between the end of a call and the client's next byte: what was held is announced
+            // to it, and the idle clock is started here. When it rings, hyper reads, and poll_head says the rest.
+            stream.handle.wake();
+            let _ = stream.poll_idle(context);
         }
         Poll::Ready(Ok(()))
     }

@@ -175,3 +175,6 @@ impl<F: Future + 'static> Executor<F> for LocalExecutor {
         tokio::task::spawn_local(future);
     }
 }
+
+#[cfg(test)]
+mod tests;

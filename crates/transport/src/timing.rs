@@ -13,6 +13,8 @@ pub struct Timing {
     pub head_max: Duration,
     /// Without a call, and without a byte of the next one.
     pub idle_max: Duration,
+    /// How long a call goes on after the client closed its sending side: it may be gone, and it may be waiting.
+    pub half_closed_max: Duration,
     /// Between two bytes of a request body, counted only while the gate waits for the client.
     pub body_idle_max: Duration,
     /// How long the gate waits for a request body in all before its rate must hold.
@@ -27,6 +29,9 @@ pub struct Timing {
     pub linger_bytes_max: u64,
 }
 
+/// A gone client's call is wasted for this long; a half-closed one's may take this long.
+const HALF_CLOSED_MAX: Duration = Duration::from_secs(2);
+
 // === impl Timing ===
 
 impl Default for Timing {
@@ -35,6 +40,7 @@ impl Default for Timing {
             handshake_max: bounds::HANDSHAKE_TIME_MAX,
             head_max: bounds::HEAD_TIME_MAX,
             idle_max: bounds::IDLE_TIME_MAX,
+            half_closed_max: HALF_CLOSED_MAX,
             body_idle_max: bounds::BODY_IDLE_MAX,
             body_rate_grace: bounds::BODY_RATE_GRACE,
             body_rate_min_per_s: bounds::BODY_RATE_MIN_PER_S,

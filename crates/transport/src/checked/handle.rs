@@ -46,9 +46,7 @@ impl ConnectionHandle {
     /// The response was handed over wholly; the next head may be looked at.
     pub fn call_ended(&self) {
         self.0.in_call.set(false);
-        if let Some(waker) = self.0.waiting.take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     /// Whether an answer given now would come before the end of the request's body has. Then the connection can't be
@@ -70,6 +68,13 @@ impl ConnectionHandle {
 
     pub(super) fn set_body_left(&self, left: bool) {
         self.0.body_left.set(left);
+    }
+
+    /// Wakes the connection for what it holds, if it holds anything.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.0.waiting.take() {
+            waker.wake();
+        }
     }
 
     pub(super) fn wake_when_ended(&self, waker: &Waker) {
