@@ -1,1 +1,12 @@
-fn main() {}
+//! The `callgate` program.
+
+use std::process::ExitCode;
+
+use callgate::cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -24,6 +24,8 @@ pub struct Minimal {
     pub listen: std::net::SocketAddr,
     /// The data folder, as it should be written.
     pub data_dir: String,
+    /// The access log's file, as it should be written; none writes it to standard output.
+    pub log: Option<String>,
     /// Limits of the API, as an operator writes them.
     pub limits: Vec<String>,
     /// The plan of the consumer that was made: its name and its limits.
@@ -45,6 +47,9 @@ pub fn minimal(values: &Minimal) -> String {
     }
     text.push_str(&format!("listen: {{ address: {} }}\n", quoted(&values.listen.to_string())));
     text.push_str(&format!("data_dir: {}    # keys, counters, records\n", quoted(&values.data_dir)));
+    if let Some(log) = &values.log {
+        text.push_str(&format!("log: {{ access: {} }}\n", quoted(log)));
+    }
     if let Some((name, limits)) = &values.plan {
         text.push_str("\n# A consumer is on a plan; its limits count all keys of the consumer together unless they say `per key`.\n");
         text.push_str(&format!("plans:\n  {}: {{ limits: {} }}\n", quoted(name), list(limits)));

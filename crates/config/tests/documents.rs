@@ -184,6 +184,7 @@ fn what_we_write_is_what_we_read() {
         upstream: "http://localhost:3000".to_owned(),
         listen: "127.0.0.1:8080".parse().unwrap(),
         data_dir: "./callgate-data".to_owned(),
+        log: None,
         limits: vec!["50/s burst 100 per ip".to_owned(), "login: 20/s per key".to_owned()],
         plan: Some(("default".to_owned(), vec!["20/s".to_owned()])),
         observe: true,

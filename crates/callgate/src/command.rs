@@ -1,0 +1,6 @@
+//! The commands, one file each.
+
+pub mod bookshop;
+pub mod check;
+pub mod guard;
+pub mod serve;

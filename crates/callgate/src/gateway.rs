@@ -1,0 +1,7 @@
+//! Wiring: a configuration becomes a running gate, and follows its file.
+
+mod reload;
+mod running;
+
+pub use reload::Reloader;
+pub use running::{Address, Running};

@@ -1,0 +1,130 @@
+//! Following the file: on change, on SIGHUP, and when the admin API asks. A broken file keeps the last good snapshot.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use callgate_gateway::Gate;
+use callgate_gateway::gate::ReloadReport;
+use callgate_identity::Registry;
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// Editors write a file in several steps, and orchestrators swap links: wait until nothing has moved for this long.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+
+/// Takes a changed file over.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    path: PathBuf,
+    gate: Arc<Gate>,
+    registry: Registry,
+    /// One reload at a time; and the folders that are watched.
+    turn: Arc<Mutex<()>>,
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// For the gate that was started from this file.
+    #[must_use]
+    pub fn new(path: &Path, gate: Arc<Gate>, registry: Registry) -> Reloader {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Reloader { path, gate, registry, turn: Arc::default() }
+    }
+
+    /// Reads the file and takes it over, wholly or not at all. Blocks: reading certificates and compiling ten thousand
+    /// routes takes a moment that no worker should spend.
+    ///
+    /// # Errors
+    /// The rendered diagnostics, or why it does not compile.
+    pub fn reload(&self) -> Result<ReloadReport> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = callgate_config::load(&self.path).map_err(|report| anyhow::anyhow!("{}", report.render(false)))?;
+        let brand = loaded.config.key_brand.clone();
+        let report = self.gate.reload(Arc::new(loaded.config))?;
+        self.registry.set_brand(brand);
+        self.gate.recorder.set_config_generation(report.generation);
+        Ok(report)
+    }
+
+    /// The same, told in the log: for signals and file changes, where nobody waits for the answer.
+    pub async fn reload_and_tell(&self) {
+        let reloader = self.clone();
+        match tokio::task::spawn_blocking(move || reloader.reload()).await {
+            Ok(Ok(report)) => {
+                tracing::info!("configuration {} taken over: {}", report.generation, told(&report));
+            }
+            Ok(Err(error)) => {
+                tracing::error!("the changed configuration is not taken over; the last good one stays.\n{error:#}")
+            }
+            Err(error) => tracing::error!(%error, "the reload ended by a panic; this is a defect"),
+        }
+    }
+
+    /// Reloads whenever the file, or a file that it names, changes. Watches folders, not files: a file that is replaced by
+    /// a rename, or behind a swapped link, is another file.
+    pub async fn follow(self) {
+        let (sender, mut changed) = mpsc::channel::<()>(1);
+        let notice = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                // A full channel means that a change is already known.
+                let _known = sender.try_send(());
+            }
+        };
+        let mut watcher = match notify::recommended_watcher(notice) {
+            Ok(watcher) => watcher,
+            Err(error) => return tracing::warn!(%error, "files are not watched; send SIGHUP after a change"),
+        };
+        let mut watched = Vec::new();
+        self.watch_folders(&mut watcher, &mut watched);
+        let mut before = self.contents();
+        while changed.recv().await.is_some() {
+            while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, changed.recv()).await {}
+            let now = self.contents();
+            if now == before {
+                continue;
+            }
+            tokio::time::sleep(DEBOUNCE).await;
+            // Two equal reads: nobody is in the middle of writing.
+            if self.contents() != now {
+                continue;
+            }
+            before = now;
+            self.reload_and_tell().await;
+            self.watch_folders(&mut watcher, &mut watched);
+        }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.path.clone()];
+        files.extend(self.gate.snapshot().config.watched.iter().cloned());
+        files
+    }
+
+    fn contents(&self) -> Vec<Option<Vec<u8>>> {
+        self.files().iter().map(|file| std::fs::read(file).ok()).collect()
+    }
+
+    fn watch_folders(&self, watcher: &mut impl Watcher, watched: &mut Vec<PathBuf>) {
+        for file in self.files() {
+            let Some(folder) = file.parent() else { continue };
+            if watched.iter().any(|known| known == folder) {
+                continue;
+            }
+            match watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => watched.push(folder.to_owned()),
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "this folder is not watched"),
+            }
+        }
+    }
+}
+
+fn told(report: &ReloadReport) -> String {
+    let mut text = format!("+{} −{} routes", report.routes_added, report.routes_removed);
+    if !report.needs_restart.is_empty() {
+        text.push_str(&format!("; a restart is needed for: {}", report.needs_restart.join(", ")));
+    }
+    text
+}

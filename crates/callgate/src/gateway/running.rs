@@ -1,0 +1,154 @@
+//! A running gate: everything that `serve`, `guard` and `demo` start, and stop again in the right order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use callgate_config::{Config, LogTarget};
+use callgate_gateway::plane::{Bound, Plane};
+use callgate_gateway::quota::Quotas;
+use callgate_gateway::{Gate, Snapshot, health};
+use callgate_identity::Registry;
+use callgate_model::{Clock, bounds};
+use callgate_records::{Recorder, RecorderConfig, RecorderGuard};
+use callgate_store::{CallsDb, Store};
+use callgate_transport::listen;
+use tokio::task::JoinHandle;
+
+/// How often it is written down which keys were used.
+const TOUCH_EVERY: Duration = Duration::from_secs(30);
+/// How long the recorder may take to write what is left.
+const RECORDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A gate that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// What the workers share.
+    pub gate: Arc<Gate>,
+    /// Acts on consumers and keys.
+    pub registry: Registry,
+    /// Recent calls and usage.
+    pub calls: CallsDb,
+    /// Where calls arrive, ports resolved.
+    pub listening: Vec<Address>,
+    /// Where health answers.
+    pub health: Option<SocketAddr>,
+    plane: Plane,
+    recorder: RecorderGuard,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// One listening address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub address: SocketAddr,
+    /// Over TLS.
+    pub tls: bool,
+}
+
+// === impl Address ===
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}://{}", if self.tls { "https" } else { "http" }, self.address)
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Starts everything that a configuration asks for. Whatever can be wrong is found before the first call is taken.
+    ///
+    /// # Errors
+    /// What is wrong, in words for people.
+    pub async fn start(config: Config) -> Result<Running> {
+        let clock = Clock::system();
+        let config = Arc::new(config);
+        let snapshot = Snapshot::compile(Arc::clone(&config), None)?;
+        let bound = bind(&config)?;
+        let listening =
+            bound.iter().map(|bound| Address { address: bound.listener.address(), tls: bound.tls }).collect();
+        let store = Store::open(&config.data_dir, clock.clone()).await?;
+        let calls = CallsDb::open(&config.data_dir, bounds::CALLS_DB_BYTES_MAX).await?;
+        let registry = Registry::open(store.clone(), clock.clone(), config.key_brand.clone()).await?;
+        let records = RecorderConfig::new(clock.clone()).log(log_target(&config)).calls(calls.clone());
+        let (handle, recorder) = Recorder::start(records)?;
+        let (quotas, clerk) = Quotas::new(store, clock.clone());
+        let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
+        let mut tasks = vec![tokio::spawn(clerk.run(clock)), tokio::spawn(touch(registry.clone()))];
+        let mut health_address = None;
+        if let Some(address) = config.health {
+            let listener = tokio::net::TcpListener::bind(address).await;
+            let listener = listener.with_context(|| format!("health: {address} can't be listened on"))?;
+            health_address = Some(listener.local_addr()?);
+            tasks.push(tokio::spawn(health::serve(Arc::clone(&gate), listener)));
+        }
+        let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let plane = Plane::start(&gate, bound, workers, seed())?;
+        watch_connections(&gate, &plane);
+        Ok(Running { gate, registry, calls, listening, health: health_address, plane, recorder, tasks })
+    }
+
+    /// Stops: no new connections, calls under way end within the bound, then everything that is kept of them is written.
+    pub async fn stop(self) {
+        self.gate.begin_drain();
+        let plane = self.plane;
+        let stopped = tokio::task::spawn_blocking(move || plane.stop(bounds::DRAIN_TIME_MAX)).await;
+        if stopped.is_err() {
+            tracing::error!("the workers could not be waited for");
+        }
+        self.gate.quotas.return_all(self.registry.store()).await;
+        if let Err(error) = self.registry.write_touched().await {
+            tracing::warn!(%error, "the last use of some keys was not written");
+        }
+        if !self.recorder.stop(RECORDS_WITHIN).await {
+            tracing::warn!("the recorder did not end in time; some records are lost");
+        }
+        for task in self.tasks {
+            task.abort();
+        }
+        self.calls.close().await;
+    }
+}
+
+fn bind(config: &Config) -> Result<Vec<Bound>> {
+    let bind = |(index, listen): (usize, &callgate_config::Listen)| {
+        let listener = listen::bind(listen.address)?;
+        Ok(Bound { listener, index, tls: !listen.tls.is_empty() })
+    };
+    config.listen.iter().enumerate().map(bind).collect()
+}
+
+fn log_target(config: &Config) -> callgate_records::LogTarget {
+    match &config.log.access {
+        LogTarget::Off => callgate_records::LogTarget::Off,
+        LogTarget::Stdout => callgate_records::LogTarget::Stdout,
+        LogTarget::File(path) => callgate_records::LogTarget::File(PathBuf::clone(path)),
+    }
+}
+
+async fn touch(registry: Registry) {
+    loop {
+        tokio::time::sleep(TOUCH_EVERY).await;
+        if let Err(error) = registry.write_touched().await {
+            tracing::warn!(%error, "the last use of some keys was not written");
+        }
+    }
+}
+
+fn watch_connections(gate: &Gate, plane: &Plane) {
+    let connections = Arc::clone(&plane.connections);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge; exact below 2^52 connections")]
+    gate.recorder.register_gauge("callgate_connections", "Client connections open now.", move || {
+        connections.counts().open as f64
+    });
+}
+
+/// Differs between runs and machines: call ids are made from it.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,21 @@
+//! What people see: on a terminal with colour, in a pipe without.
+
+use std::io::{IsTerminal, Write};
+
+/// Whether standard error takes colours.
+#[must_use]
+pub fn colours_on_stderr() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Whether standard output takes colours.
+#[must_use]
+pub fn colours_on_stdout() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Writes one line to standard output. A reader that went away (`| head`) is no error.
+pub fn say(line: &str) {
+    let mut out = anstream::stdout();
+    let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,169 @@
+//! The body of an answer, whoever made it. The call's record lives in it and is made when it ends.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use callgate_model::record::End;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::{BoxError, UpstreamBody};
+use crate::call::CallGuard;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct AnswerBody {
+    content: Content,
+    guard: CallGuard,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// The gate's own.
+    Whole(Option<Bytes>),
+    /// The upstream's, streaming.
+    Upstream(Upstream),
+}
+
+#[derive(Debug)]
+struct Upstream {
+    body: UpstreamBody,
+    /// Bytes until the declared length is reached; none without one.
+    left: Option<u64>,
+    times: BodyTimes,
+    /// Made when the upstream first lets us wait, so that an answer that comes whole costs no timer.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// When the last byte came since the alarm was set.
+    moved_at: Option<Instant>,
+}
+
+/// How long an upstream's body may take.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyTimes {
+    /// Between two bytes.
+    pub idle: Duration,
+    /// The end of the whole call.
+    pub deadline: Option<Instant>,
+}
+
+/// Why an answer's body broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream's answer took too long")]
+struct TimedOut;
+
+// === impl AnswerBody ===
+
+impl AnswerBody {
+    /// A body of the gate's own.
+    #[must_use]
+    pub fn whole(bytes: Bytes, mut guard: CallGuard) -> AnswerBody {
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        if bytes.is_none() {
+            guard.complete();
+        }
+        AnswerBody { content: Content::Whole(bytes), guard }
+    }
+
+    /// An upstream's body.
+    #[must_use]
+    pub fn upstream(body: UpstreamBody, times: BodyTimes, mut guard: CallGuard) -> AnswerBody {
+        if body.is_end_stream() {
+            guard.complete();
+        }
+        let left = body.size_hint().exact();
+        AnswerBody { content: Content::Upstream(Upstream { body, left, times, alarm: None, moved_at: None }), guard }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        match &mut this.content {
+            Content::Whole(bytes) => {
+                let bytes = bytes.take();
+                this.guard.sent(bytes.as_ref().map_or(0, Bytes::len));
+                this.guard.complete();
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Content::Upstream(upstream) => upstream.poll(context, &mut this.guard),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_none(),
+            Content::Upstream(upstream) => upstream.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Upstream(upstream) => upstream.body.size_hint(),
+        }
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        guard: &mut CallGuard,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                guard.sent(length);
+                self.moved_at = self.alarm.is_some().then(Instant::now);
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(length as u64);
+                }
+                // hyper stops polling once a declared length is reached, so this is the last chance to know.
+                if self.left == Some(0) || self.body.is_end_stream() {
+                    guard.complete();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                guard.complete();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                guard.broke(End::UpstreamBroke);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Pending => self.wait(context, guard),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        context: &mut Context<'_>,
+        guard: &mut CallGuard,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let times = self.times;
+        let next = |from: Instant| {
+            let idle_at = from + times.idle;
+            times.deadline.map_or(idle_at, |deadline| deadline.min(idle_at))
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next(Instant::now()))));
+        while alarm.as_mut().poll(context).is_ready() {
+            // Bytes have moved since the alarm was set: it is set anew now, instead of at every byte.
+            let due = self.moved_at.take().map(next).filter(|due| *due > Instant::now());
+            let Some(due) = due else {
+                guard.broke(End::TimedOut);
+                return Poll::Ready(Some(Err(Box::new(TimedOut))));
+            };
+            alarm.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}

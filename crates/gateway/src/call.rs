@@ -1,0 +1,93 @@
+//! The life of a call, in one function that reads like the chart in ARCHITECTURE.md.
+//!
+//! A phase is a plain function: it takes what it needs, notes what it learned in the [`Call`], and returns a refusal or
+//! what the next phase needs. Nothing is hidden in layers.
+
+mod admit;
+mod authorize;
+mod check;
+mod credential;
+mod forward;
+mod guard;
+mod identify;
+mod inspect;
+mod meter;
+mod read;
+mod route;
+mod state;
+
+pub use guard::CallGuard;
+pub use read::Incoming;
+pub use route::{Destination, Routed};
+pub use state::{Arrival, Call};
+
+use std::rc::Rc;
+
+use callgate_model::Phase;
+use callgate_model::refusal::Refused;
+use http::{Request, Response};
+
+use crate::answer::{self, Answer};
+use crate::body::{AnswerBody, ClientBody};
+use crate::worker::Worker;
+
+/// Serves one call: every call gets exactly one answer and one record, whatever happens to it.
+pub async fn serve(worker: Rc<Worker>, arrival: Arrival, request: Request<ClientBody>) -> Response<AnswerBody> {
+    let snapshot = worker.snapshot();
+    let mut call = Call::begin(&worker, &snapshot, arrival, &request);
+    match pass(&mut call, &worker, request).await {
+        Ok(answer) => answer::finish(call, answer),
+        Err(refusal) => answer::refuse(call, refusal),
+    }
+}
+
+/// Passes a call through its phases.
+async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>) -> Result<Answer, Refused> {
+    // A head that two parsers could read differently goes no further, not even in observe mode: what cannot be read one way
+    // cannot be judged.
+    call.enter(Phase::Read);
+    let request = read::normalise(call, request)?;
+
+    // Who is meant decides which rules hold. That there is no such route is told later, and only to callers who may know
+    // the API: an anonymous one hears 401 first, so it cannot map it.
+    call.enter(Phase::Route);
+    let routed = match route::find(call, &request)? {
+        Destination::Api(routed) => routed,
+        Destination::Answer(answer) => return Ok(answer),
+    };
+
+    // Addresses and their limits come before any credential is looked at: guessing must not be free.
+    call.enter(Phase::Admit);
+    admit::addresses(call, &routed)?;
+    admit::limits_per_address(call, &routed)?;
+    if let Some(answer) = route::preflight(call, &routed, &request)? {
+        return Ok(answer);
+    }
+    let presented = credential::find(&routed, &request)?;
+    admit::clear_text(call, &routed, &presented)?;
+
+    call.enter(Phase::Identify);
+    identify::caller(call, &routed, &presented)?;
+    // From here on the caller may know what there is.
+    let routed = route::known(call, routed)?;
+    admit::content(call, &routed, &request)?;
+
+    call.enter(Phase::Authorize);
+    authorize::check(call, &routed)?;
+
+    // Everything that can refuse for free has had its chance; now the call costs the caller.
+    call.enter(Phase::Meter);
+    meter::charge(call, &routed, &request).await?;
+
+    call.enter(Phase::Check);
+    let request = check::body(call, &routed, request).await?;
+
+    if let Some(respond) = routed.respond() {
+        return Ok(answer::fixed(respond));
+    }
+    call.enter(Phase::Forward);
+    let response = forward::send(call, worker, &routed, request).await?;
+
+    call.enter(Phase::Inspect);
+    inspect::judge(call, &routed, response)
+}

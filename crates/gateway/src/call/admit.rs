@@ -1,0 +1,100 @@
+//! Admit: what can be judged without knowing the caller.
+
+use callgate_config::Rule;
+use callgate_model::refusal::Refused;
+use callgate_model::{Code, Refusal, Subject, bounds};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+
+use super::credential::Presented;
+use super::meter;
+use super::read::Incoming;
+use super::route::Routed;
+use super::state::Call;
+use crate::limiter::{Cell, Charges};
+use crate::policy::size;
+
+/// Addresses: the listener's rules, the API's, and every matching route's.
+///
+/// # Errors
+/// `ip_denied`.
+pub(crate) fn addresses(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
+    let client = call.record.client;
+    if let Some(listener) = call.listener()
+        && let Some(policy) = &listener.ip
+    {
+        call.judge(listener.watched.only_watches(Rule::Ip), policy.check(client))?;
+    }
+    for guards in routed.guards() {
+        if let Some(policy) = &guards.ip {
+            call.judge(guards.only_watches(Rule::Ip), policy.check(client))?;
+        }
+    }
+    Ok(())
+}
+
+/// Limits per address, charged before any credential is looked at: guessing must not be free.
+///
+/// # Errors
+/// `rate_limited`.
+pub(crate) fn limits_per_address(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
+    let mut charges = Charges::new(&call.gate.addresses);
+    for guards in routed.guards() {
+        for policy in guards.limits.iter().filter(|policy| policy.limit.per == Subject::Ip) {
+            let subject = call.gate.addresses.ip(policy.fingerprint, call.record.client);
+            charges.add(Cell::Shared(subject), policy.limit.rate, (policy, guards.only_watches(Rule::Limits)));
+        }
+    }
+    meter::settle(call, &charges)
+}
+
+/// A credential over clear text may have been read on its way, so it passes only where nobody could: on loopback, or
+/// through a proxy that took it in over https.
+///
+/// # Errors
+/// `credential_in_clear`.
+pub(crate) fn clear_text(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
+    let allowed = call.listener().is_some_and(|listener| listener.cleartext_allowed);
+    if *presented == Presented::Nothing || call.secure || allowed || call.arrival.peer.is_loopback() {
+        return Ok(());
+    }
+    let detail = "The key came over plain http. It is not taken that way, and should be replaced.";
+    let refusal = Refusal::new(Code::CredentialInClear, detail)
+        .rule(format!("listen[{}].cleartext", call.arrival.listener))
+        .gate_side("give the listener `tls`, put a trusted proxy before it, or write `cleartext: allow`");
+    call.judge(routed.api.guards.only_watches(Rule::Cleartext), Err(refusal))
+}
+
+/// Content type, what the caller accepts, and the declared size.
+///
+/// # Errors
+/// `unsupported_content_type`, `not_acceptable`, `body_too_large`.
+pub(crate) fn content<B>(call: &mut Call<'_>, routed: &Routed<'_>, request: &Incoming<B>) -> Result<(), Refused> {
+    let headers = request.headers();
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    let has_body =
+        declared.is_some_and(|bytes| bytes > 0) || headers.contains_key(TRANSFER_ENCODING) || h2_body(request);
+    if has_body && let Some((accepts, guards)) = routed.pick(|guards| guards.accepts.as_ref()) {
+        call.judge(guards.only_watches(Rule::Accepts), accepts.check_request(headers))?;
+    }
+    if let Some((produces, guards)) = routed.pick(|guards| guards.produces.as_ref())
+        && headers.contains_key(ACCEPT)
+    {
+        call.judge(guards.only_watches(Rule::Produces), produces.check_accept(headers))?;
+    }
+    let (body_max, guards) = body_max(routed);
+    call.judge(guards.only_watches(Rule::BodyMax), size::check(declared, body_max))
+}
+
+/// The cap of a request body, and whose it is.
+pub(crate) fn body_max<'a>(routed: &Routed<'a>) -> (u64, &'a crate::snapshot::Guards) {
+    routed.pick(|guards| guards.body_max).unwrap_or((bounds::BODY_BYTES_DEFAULT, &routed.api.guards))
+}
+
+/// HTTP/2 needs no Content-Length: a call with a method that carries a body is asked for its type, unless it says that it
+/// has none.
+fn h2_body<B>(request: &Incoming<B>) -> bool {
+    request.parts.version == http::Version::HTTP_2
+        && !request.headers().contains_key(CONTENT_LENGTH)
+        && request.headers().contains_key(CONTENT_TYPE)
+}

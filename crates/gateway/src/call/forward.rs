@@ -1,0 +1,280 @@
+//! Forward: the call goes to the upstream, rewritten so that it carries what the gate knows and nothing that it must not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate_model::record::UpstreamPart;
+use callgate_model::refusal::Refused;
+use callgate_model::{Code, Refusal, bounds};
+use callgate_transport::upstream::{Kind, UpstreamError};
+use callgate_wire::{forwarded, hop, query, trace};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri, Version};
+use tokio::time::{Instant, timeout_at};
+
+use super::credential;
+use super::read::Incoming;
+use super::route::Routed;
+use super::state::Call;
+use crate::body::{Progress, RequestBody, UpstreamBody};
+use crate::worker::Worker;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
+const CALLGATE_CONSUMER: HeaderName = HeaderName::from_static("callgate-consumer");
+const CALLGATE_KEY_ID: HeaderName = HeaderName::from_static("callgate-key-id");
+const CALLGATE_SCOPES: HeaderName = HeaderName::from_static("callgate-scopes");
+
+/// Fields by which a caller asks a framework to see another method or path than the gate judged.
+const OVERRIDES: [&str; 6] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+];
+/// Fields by which proxies speak of the client; only ours may reach the upstream.
+const FORWARDING: [&str; 8] = [
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
+    "x-real-ip",
+    "forwarded",
+];
+
+/// Sends the call and waits for the head of the answer.
+///
+/// # Errors
+/// `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`; or what cut the request's body meanwhile.
+pub(crate) async fn send(
+    call: &mut Call<'_>,
+    worker: &Worker,
+    routed: &Routed<'_>,
+    request: Incoming<RequestBody>,
+) -> Result<Response<UpstreamBody>, Refused> {
+    let request = prepare(call, routed, request)?;
+    let api = routed.api;
+    let began_ns = call.now_ns();
+    let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
+    let progress = call.request_progress.clone();
+    let sent =
+        until_head(worker.pool().send(&api.upstream, request), timeout, call.deadline, progress.as_deref()).await;
+    let mut part = UpstreamPart {
+        server: Arc::clone(&api.upstream_name),
+        attempts: 1,
+        reused: false,
+        status: None,
+        head_us: call.now_ns().saturating_sub(began_ns) / 1_000,
+    };
+    let result = match sent {
+        Some(Ok(sent)) => {
+            part.attempts = u8::try_from(sent.attempts).unwrap_or(u8::MAX);
+            part.reused = sent.reused;
+            part.status = Some(sent.response.status().as_u16());
+            Ok(sent.response)
+        }
+        // A body that was cut is why the upstream failed, not the other way round.
+        Some(Err(error)) => {
+            Err(progress.and_then(|progress| progress.refusal()).unwrap_or_else(|| refusal(&error, api)))
+        }
+        None => Err(timed_out(api, timeout)),
+    };
+    call.record.upstream = Some(part);
+    result
+}
+
+/// Waits for the response's head. The time runs from the last byte of the request that passed: a large upload is not slow
+/// because it is large. None when it ran out.
+async fn until_head<T>(
+    sending: impl Future<Output = T>,
+    timeout: Duration,
+    total: Option<Instant>,
+    progress: Option<&Progress>,
+) -> Option<T> {
+    let mut sending = std::pin::pin!(sending);
+    let moved = || progress.map_or((0, true), |progress| (progress.bytes(), progress.has_ended()));
+    let mut seen = moved();
+    loop {
+        let due = Instant::now() + timeout;
+        let due = total.map_or(due, |total| total.min(due));
+        if let Ok(done) = timeout_at(due, sending.as_mut()).await {
+            return Some(done);
+        }
+        let now = moved();
+        if now == seen || total.is_some_and(|total| total <= Instant::now()) {
+            return None;
+        }
+        seen = now;
+    }
+}
+
+/// The request as the upstream gets it.
+fn prepare(
+    call: &mut Call<'_>,
+    routed: &Routed<'_>,
+    request: Incoming<RequestBody>,
+) -> Result<Request<RequestBody>, Refused> {
+    let Incoming { mut parts, authority, body, .. } = request;
+    parts.uri = target(routed, &parts)?;
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    // Hop-by-hop first: what a caller's Connection field names must not take away what is set below.
+    hop::strip(headers, |name| Some(name) == routed.api.keys.header.as_ref());
+    headers.remove(EXPECT);
+    remove_all(headers, &FORWARDING);
+    remove_prefix(headers, "callgate-");
+    if !routed.api.keep_override_headers {
+        remove_all(headers, &OVERRIDES);
+    }
+    credential::strip(headers, &routed.api.keys, routed.api.takes_keys, routed.needs_key());
+    join_cookies(headers);
+    if body.is_whole() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let host = if routed.api.host_from_caller {
+        HeaderValue::from_str(&authority).unwrap_or_else(|_| routed.api.upstream_host.clone())
+    } else {
+        routed.api.upstream_host.clone()
+    };
+    headers.insert(HOST, host);
+    tell_the_way(call, headers, &authority);
+    tell_the_caller(call, headers);
+    for guards in routed.guards() {
+        guards.fields.change_request(headers);
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+/// The path that was judged, minus the API's prefix, under the upstream's own; and the query without a key.
+fn target(routed: &Routed<'_>, parts: &Parts) -> Result<Uri, Refused> {
+    let rewritten = routed.rewrite().map(|rewrite| rewrite.apply(&routed.path));
+    let path = rewritten.as_deref().unwrap_or(&routed.path);
+    let mut target = String::with_capacity(routed.api.base_path.len() + path.len() + 64);
+    target.push_str(&routed.api.base_path);
+    target.push_str(path);
+    if let Some(raw) = parts.uri.query() {
+        let kept = match &routed.api.keys.query {
+            Some(name) => query::strip(raw, name),
+            None => raw.into(),
+        };
+        if !kept.is_empty() {
+            target.push('?');
+            target.push_str(&kept);
+        }
+    }
+    let fault = |_| Refusal::new(Code::MalformedRequest, "The path and query can't be forwarded as they are.");
+    Ok(Uri::from(PathAndQuery::try_from(target).map_err(fault)?))
+}
+
+/// Via, X-Forwarded-*, Forwarded, traceparent.
+fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
+    let scheme = if call.secure { "https" } else { "http" };
+    let way = forwarded::Outgoing { client: call.record.client, peer: call.arrival.peer, host: authority, scheme };
+    let mut set = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(X_FORWARDED_FOR, &way.x_forwarded_for());
+    set(X_FORWARDED_HOST, authority);
+    set(X_FORWARDED_PROTO, scheme);
+    set(FORWARDED, &way.forwarded());
+    headers.append(VIA, HeaderValue::from_static("1.1 callgate"));
+    let traced = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(trace::parse);
+    let trace_id = match traced {
+        Some(parent) => parent.trace_id().into(),
+        None => {
+            let made = trace::make(call.record.call_id.0.as_bytes());
+            if let Ok(value) = HeaderValue::from_str(&made.to_string()) {
+                headers.insert(TRACEPARENT, value);
+            }
+            made.trace_id().into()
+        }
+    };
+    call.record.trace_id = Some(trace_id);
+}
+
+/// Who calls, in fields that nobody outside can set.
+fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
+    let mut set = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(CALLGATE_CALL_ID, &call.record.call_id.to_string());
+    if let Some(entry) = &call.caller {
+        set(CALLGATE_CONSUMER, &entry.consumer.name);
+        set(CALLGATE_KEY_ID, entry.id.as_str());
+        if !entry.grants.scopes_text.is_empty() {
+            set(CALLGATE_SCOPES, &entry.grants.scopes_text);
+        }
+    }
+}
+
+/// HTTP/2 may split Cookie into crumbs; HTTP/1.1 wants one field (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+fn remove_all(headers: &mut HeaderMap, names: &[&str]) {
+    for name in names {
+        headers.remove(*name);
+    }
+}
+
+/// Removes every field whose name begins with this.
+pub(crate) fn remove_prefix(headers: &mut HeaderMap, prefix: &str) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn refusal(error: &UpstreamError, api: &crate::snapshot::Api) -> Refused {
+    let (code, detail) = match error.kind {
+        Kind::Invalid => (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP."),
+        Kind::Closed => (Code::UpstreamUnreachable, "The server of this API closed the connection before it answered."),
+        _ => (Code::UpstreamUnreachable, "The server of this API could not be reached."),
+    };
+    Refusal::new(code, detail).rule(format!("apis.{}.upstream", api.name)).gate_side(format!(
+        "{}: {}",
+        api.upstream_name,
+        chain(error)
+    ))
+}
+
+fn timed_out(api: &crate::snapshot::Api, timeout: Duration) -> Refused {
+    Refusal::new(
+        Code::UpstreamTimeout,
+        format!("The server of this API did not answer within {} ms (setting `timeout`).", timeout.as_millis()),
+    )
+    .rule(format!("apis.{}.timeout", api.name))
+    .gate_side(format!("{} sent no response head in time", api.upstream_name))
+}
+
+/// An error with its sources, for the operator.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

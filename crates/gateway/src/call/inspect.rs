@@ -1,0 +1,63 @@
+//! Inspect: the upstream's answer is judged and cleaned.
+
+use callgate_config::Rule;
+use callgate_model::bounds;
+use callgate_model::refusal::Refused;
+use callgate_wire::hop;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
+
+use super::forward;
+use super::route::Routed;
+use super::state::Call;
+use crate::answer::{Answer, Content};
+use crate::body::{BodyTimes, UpstreamBody};
+use crate::policy::cors;
+
+/// Turns the upstream's answer into the caller's.
+///
+/// # Errors
+/// `response_violated`, where `produces` is enforced.
+pub(crate) fn judge(
+    call: &mut Call<'_>,
+    routed: &Routed<'_>,
+    response: Response<UpstreamBody>,
+) -> Result<Answer, Refused> {
+    let (mut parts, body) = response.into_parts();
+    let headers = &mut parts.headers;
+    let bodiless = *call.record.method == *Method::HEAD.as_str()
+        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || body.is_end_stream() && body.size_hint().exact() == Some(0);
+    if let Some((produces, guards)) = routed.pick(|guards| guards.produces.as_ref())
+        && !bodiless
+    {
+        call.judge(guards.only_watches(Rule::Produces), produces.check_response(headers, parts.status.as_u16()))?;
+    }
+    hop::strip_response(headers);
+    // Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.
+    forward::remove_prefix(headers, "callgate-");
+    if routed.cors().is_some() {
+        cors::strip(headers);
+    }
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if routed.api.keys.query.is_some() {
+        // The key stands in the page's address: it must not leave with a Referer, nor stay in a shared cache.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    for guards in routed.guards() {
+        guards.fields.change_response(headers);
+    }
+    if !call.rates.policy.is_empty() {
+        for name in ["ratelimit", "ratelimit-policy"] {
+            headers.remove(HeaderName::from_static(name));
+        }
+    }
+    if parts.status == StatusCode::NO_CONTENT {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let idle = routed.pick(|guards| guards.idle).map_or(bounds::BODY_IDLE_MAX, |(idle, _)| idle);
+    let times = BodyTimes { idle, deadline: call.deadline };
+    Ok(Answer { status: parts.status, headers: parts.headers, content: Content::Upstream(body, times) })
+}

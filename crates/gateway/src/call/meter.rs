@@ -1,0 +1,175 @@
+//! Meter: every limit and quota is tested, then all are charged; and a place among the running calls is taken.
+
+use std::sync::Arc;
+
+use callgate_config::Rule;
+use callgate_identity::KeyEntry;
+use callgate_model::refusal::Refused;
+use callgate_model::{Code, Refusal, Subject};
+use callgate_wire::rate_fields;
+use http::HeaderMap;
+
+use super::read::Incoming;
+use super::route::Routed;
+use super::state::Call;
+use crate::limiter::{Cell, Charges, Counter};
+use crate::policy::limits::LimitPolicy;
+use crate::quota::QuotaCell;
+use crate::snapshot::Plan;
+
+/// A limit, and whether it only watches.
+type Watching<'a> = (&'a LimitPolicy, bool);
+
+/// Charges the call.
+///
+/// # Errors
+/// `rate_limited`, `too_many_at_once`, `quota_exhausted`, `store_unavailable`.
+pub(crate) async fn charge<B>(call: &mut Call<'_>, routed: &Routed<'_>, request: &Incoming<B>) -> Result<(), Refused> {
+    let caller = call.caller.clone();
+    let plan = caller.as_ref().and_then(|entry| plan_of(call, entry));
+
+    // Places first: they give themselves back when a later rule refuses.
+    places(call, routed, caller.as_deref(), plan.as_deref())?;
+
+    let mut charges = Charges::new(&call.gate.addresses);
+    for guards in routed.guards() {
+        let only_watches = guards.only_watches(Rule::Limits);
+        for policy in guards.limits.iter().filter(|policy| policy.limit.per != Subject::Ip) {
+            if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
+                charges.add(cell, policy.limit.rate, (policy, only_watches));
+            }
+        }
+    }
+    if let Some(plan) = &plan {
+        for policy in &plan.limits {
+            if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
+                charges.add(cell, policy.limit.rate, (policy, plan.watched.only_watches(Rule::Limits)));
+            }
+        }
+    }
+    settle(call, &charges)?;
+
+    if let (Some(entry), Some(plan)) = (&caller, &plan)
+        && let Err(refusal) = quotas(call, entry, plan).await
+    {
+        // The quota refused what the limits had let through: nothing is charged.
+        charges.give_back(call.now_ns());
+        return Err(refusal);
+    }
+    Ok(())
+}
+
+/// Charges a set of limits, and notes their state for the `RateLimit` fields.
+///
+/// # Errors
+/// `rate_limited`; nothing is charged then.
+pub(crate) fn settle(call: &mut Call<'_>, charges: &Charges<'_, Watching<'_>>) -> Result<(), Refused> {
+    if charges.is_empty() {
+        return Ok(());
+    }
+    let now_ns = call.now_ns();
+    let judgement = charges.charge(now_ns);
+    for ((policy, _), left, full_in_s) in charges.states(now_ns) {
+        let limit = &policy.limit;
+        rate_fields::push_policy(&mut call.rates.policy, &limit.name, limit.rate.burst, limit.rate.window_s());
+        rate_fields::push_state(&mut call.rates.state, &limit.name, left, full_in_s);
+    }
+    match judgement {
+        Ok(()) => Ok(()),
+        Err(((policy, only_watches), wait_ns)) => call.judge(only_watches, Err(policy.refusal(wait_ns))),
+    }
+}
+
+fn plan_of(call: &Call<'_>, entry: &KeyEntry) -> Option<Arc<Plan>> {
+    // A consumer on a plan that the file no longer has is held to the limits of the APIs alone; `check` warns of it.
+    entry.consumer.plan().and_then(|name| call.snapshot.plans.get(&*name).cloned())
+}
+
+fn cell(call: &Call<'_>, policy: &LimitPolicy, caller: Option<&KeyEntry>, headers: &HeaderMap) -> Option<Cell> {
+    match &policy.limit.per {
+        Subject::Api | Subject::Route => policy.own.clone().map(Cell::Owned),
+        Subject::Key => caller.map(|entry| Cell::Owned(entry.cells.cell(policy.fingerprint))),
+        Subject::Consumer => caller.map(|entry| Cell::Owned(entry.consumer.cells.cell(policy.fingerprint))),
+        Subject::Ip => Some(Cell::Shared(call.gate.addresses.ip(policy.fingerprint, call.record.client))),
+        Subject::Header(name) => {
+            let value = headers.get(name)?;
+            Some(Cell::Shared(call.gate.addresses.text(policy.fingerprint, value.as_bytes())))
+        }
+    }
+}
+
+fn places(
+    call: &mut Call<'_>,
+    routed: &Routed<'_>,
+    caller: Option<&KeyEntry>,
+    plan: Option<&Plan>,
+) -> Result<(), Refused> {
+    for guards in routed.guards() {
+        if let Some((max, counter)) = &guards.concurrent {
+            take_place(call, counter, *max, &guards.place, guards.only_watches(Rule::Concurrent))?;
+        }
+    }
+    if let (Some(entry), Some(plan)) = (caller, plan)
+        && let Some((max, fingerprint)) = plan.concurrent
+    {
+        let counter = Counter::over(entry.consumer.cells.cell(fingerprint));
+        take_place(call, &counter, max, &format!("plans.{}", plan.name), plan.watched.only_watches(Rule::Concurrent))?;
+    }
+    Ok(())
+}
+
+fn take_place(
+    call: &mut Call<'_>,
+    counter: &Counter,
+    max: u32,
+    place: &str,
+    only_watches: bool,
+) -> Result<(), Refused> {
+    let judgement = match counter.enter(max) {
+        Ok(permit) => {
+            call.permits.push(permit);
+            Ok(())
+        }
+        Err(running) => {
+            let detail = format!("{running} calls are running, and `concurrent` is {max}.");
+            Err(Refusal::new(Code::TooManyAtOnce, detail).rule(format!("{place}.concurrent")).retry_after_ns(1))
+        }
+    };
+    call.judge(only_watches, judgement)
+}
+
+async fn quotas(call: &mut Call<'_>, entry: &KeyEntry, plan: &Plan) -> Result<(), Refused> {
+    let only_watches = plan.watched.only_watches(Rule::Limits);
+    let mut spent: Vec<Arc<QuotaCell>> = Vec::new();
+    for (quota, fingerprint) in &plan.quotas {
+        let cell = match quota.per {
+            Subject::Key => {
+                let number = u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default());
+                call.gate.quotas.cell(number, || format!("key:{}", entry.id), quota, *fingerprint)
+            }
+            _ => {
+                let number = u64::try_from(entry.consumer.id).unwrap_or(0);
+                call.gate.quotas.cell(number, || format!("consumer:{}", entry.consumer.id), quota, *fingerprint)
+            }
+        };
+        let judgement = call.gate.quotas.spend(&cell).await;
+        let now_ms = call.gate.clock.unix_ms();
+        let next_s = u64::try_from(cell.span(now_ms).end_ms - now_ms).unwrap_or(0).div_ceil(1_000);
+        let length_s = u64::try_from(cell.span(now_ms).end_ms - cell.span(now_ms).start_ms).unwrap_or(0) / 1_000;
+        rate_fields::push_policy(&mut call.rates.policy, &quota.name, quota.amount, length_s);
+        rate_fields::push_state(&mut call.rates.state, &quota.name, cell.left(now_ms), next_s);
+        let taken = judgement.is_ok();
+        if let Err(refusal) =
+            call.judge(only_watches, judgement.map_err(|refusal| refusal.rule(format!("plans.{}.quota", plan.name))))
+        {
+            for cell in &spent {
+                cell.give_back(now_ms);
+            }
+            return Err(refusal);
+        }
+        if taken {
+            spent.push(cell);
+        }
+    }
+    Ok(())
+}

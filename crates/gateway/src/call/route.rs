@@ -1,0 +1,238 @@
+//! Route: host, path and method lead to an API and to every route that matches.
+
+use std::sync::Arc;
+
+use callgate_config::{Access, Respond, Rule, Unlisted};
+use callgate_model::refusal::Refused;
+use callgate_model::{Code, Refusal};
+use callgate_wire::path::PathRules;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::{HeaderValue, Method};
+use tokio::time::Instant;
+
+use super::read::{self, Incoming};
+use super::state::Call;
+use crate::answer::{self, Answer};
+use crate::policy::cors::CorsPolicy;
+use crate::snapshot::hosts::Lookup;
+use crate::snapshot::{Api, Guards, Rewrite, Route};
+
+/// Where a call leads.
+#[derive(Debug)]
+pub enum Destination<'a> {
+    /// To an API.
+    Api(Routed<'a>),
+    /// To an answer of the gate's own, before any API: a redirect to https, `OPTIONS *`.
+    Answer(Answer),
+}
+
+/// The API of a call and every route that matches it.
+#[derive(Debug)]
+pub struct Routed<'a> {
+    /// The API.
+    pub api: &'a Arc<Api>,
+    /// Matching routes, from the least to the most specific. All their guards apply; single values come from the last that
+    /// has one.
+    pub routes: Vec<&'a Route>,
+    /// The path below the API's prefix.
+    pub path: String,
+    /// That there is no such route, or not for this method: told once the caller may know.
+    unknown: Option<Refused>,
+    /// The gate answers OPTIONS itself when no route takes it.
+    allow: Option<String>,
+}
+
+/// Finds the destination of a call.
+///
+/// # Errors
+/// `no_such_route` where no API answers; `malformed_request` for paths that this API does not let through.
+pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<Destination<'a>, Refused> {
+    if let Some(port) = call.listener().and_then(|listener| listener.redirect_https) {
+        return Ok(Destination::Answer(answer::redirect_to_https(request, port)));
+    }
+    if request.path == "*" {
+        return Ok(Destination::Answer(answer::options("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+    }
+    let api = match call.snapshot.hosts.find(&request.host, &request.path) {
+        Lookup::Api(api) => api,
+        Lookup::ButForCase(api) => return Err(differs_in_case(&format!("apis.{}.path", api.name))),
+        Lookup::Nothing => {
+            let detail = "No API answers for this host and path.";
+            return Err(Refusal::new(Code::NoSuchRoute, detail)
+                .gate_side(format!("no API has host `{}` and a prefix of `{}`", call.record.host, call.record.path)));
+        }
+    };
+    call.record.api = Some(Arc::clone(&api.name));
+    let rules = PathRules { encoded_separators: api.paths.encoded_separators, semicolons: api.paths.semicolons };
+    read::normalised(request.parts.uri.path(), rules)?;
+    let below =
+        if api.path == "/" { request.path.as_str() } else { request.path.get(api.path.len()..).unwrap_or_default() };
+    let path = if below.is_empty() { "/" } else { below };
+    let routed = match_routes(call, api, path, request.method());
+    call.deadline = routed.pick(|guards| guards.total).map(|(total, _)| Instant::now() + total);
+    if let Some(route) = routed.routes.last() {
+        call.record.route = Some(Arc::clone(&route.template));
+    }
+    Ok(Destination::Api(routed))
+}
+
+/// Lets a call whose caller may know the API hear that there is no such route, or the methods it has.
+///
+/// # Errors
+/// `no_such_route`, `method_not_allowed`.
+pub(crate) fn known<'a>(call: &mut Call<'_>, mut routed: Routed<'a>) -> Result<Routed<'a>, Refused> {
+    if let Some(refused) = routed.unknown.take() {
+        let only_watches = routed.api.guards.only_watches(Rule::Unlisted);
+        call.judge(only_watches, Err(refused))?;
+    }
+    Ok(routed)
+}
+
+/// Answers a CORS preflight, which browsers send without a credential; and OPTIONS where no route takes it.
+///
+/// # Errors
+/// `cors_refused`.
+pub(crate) fn preflight<B>(
+    call: &mut Call<'_>,
+    routed: &Routed<'_>,
+    request: &Incoming<B>,
+) -> Result<Option<Answer>, Refused> {
+    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
+        return Ok(routed.options_answer(request.method()));
+    };
+    let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight = *request.method() == Method::OPTIONS && wanted.is_some();
+    let target = match (is_preflight, wanted.map(HeaderValue::as_bytes).map(Method::from_bytes)) {
+        (true, Some(Ok(method))) => &match_routes(call, routed.api, &routed.path, &method),
+        _ => routed,
+    };
+    let Some((cors, guards)) = target.cors() else { return Ok(routed.options_answer(request.method())) };
+    let judgement = cors.check(&origin, &request.authority);
+    let allowed = judgement.is_ok();
+    call.judge(guards.only_watches(Rule::Cors), judgement)?;
+    if allowed {
+        cors.mark(&origin, &mut call.answer_fields);
+    }
+    if !is_preflight {
+        return Ok(routed.options_answer(request.method()));
+    }
+    cors.mark_preflight(&target.methods(), &mut call.answer_fields);
+    Ok(Some(answer::no_content()))
+}
+
+fn match_routes<'a>(call: &Call<'_>, api: &'a Arc<Api>, path: &str, method: &Method) -> Routed<'a> {
+    let found = api.tree.find(path);
+    let by_path: Vec<&Route> = found.matching.iter().filter_map(|index| api.routes.get(*index)).collect();
+    let mut routes: Vec<&Route> = by_path.iter().copied().filter(|route| route.takes(method)).collect();
+    // Of two routes with the same pattern the one that names the method is the more specific; the sort is stable, so the
+    // order by pattern stays.
+    routes.sort_by(|one, other| match (one.template == other.template, one.method.is_some(), other.method.is_some()) {
+        (true, false, true) => std::cmp::Ordering::Less,
+        (true, true, false) => std::cmp::Ordering::Greater,
+        _ => std::cmp::Ordering::Equal,
+    });
+    let case_variant = found.but_for_case.filter(|_| !api.paths.case_variants).and_then(|index| api.routes.get(index));
+    let unknown = if let Some(route) = case_variant {
+        Some(differs_in_case(&route.guards.place))
+    } else if !routes.is_empty() || api.unlisted == Unlisted::Forward {
+        None
+    } else if by_path.is_empty() {
+        let detail = format!("API `{}` has no route for this path.", api.name);
+        let gate_side = format!("no route of `{}` matches `{}`, and unlisted: refuse", api.name, call.record.path);
+        Some(Refusal::new(Code::NoSuchRoute, detail).rule(format!("apis.{}.unlisted", api.name)).gate_side(gate_side))
+    } else {
+        let allow = methods_of(&by_path);
+        let detail = format!("This route takes {allow}.");
+        let rule = by_path.last().map_or_else(String::new, |route| route.guards.place.to_string());
+        Some(Refusal::new(Code::MethodNotAllowed, detail).rule(rule).field("allow", allow))
+    };
+    let takes_options = routes.iter().any(|route| route.method.is_none() || route.method == Some(Method::OPTIONS));
+    let allow = (*method == Method::OPTIONS && !takes_options && !by_path.is_empty()).then(|| methods_of(&by_path));
+    Routed { api, routes, path: path.to_owned(), unknown, allow }
+}
+
+fn differs_in_case(rule: &str) -> Refused {
+    Refusal::new(Code::MalformedRequest, "The path differs from a known one only in upper and lower case.")
+        .rule(rule.to_owned())
+        .gate_side("an upstream that ignores case would serve a guarded path unguarded; `paths.case_variants: allow` lets it through")
+}
+
+fn methods_of(routes: &[&Route]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in routes {
+        match &route.method {
+            None => methods.extend(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+            Some(method) if *method == Method::GET => methods.extend(["GET", "HEAD"]),
+            Some(method) => methods.push(method.as_str()),
+        }
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
+}
+
+// === impl Route ===
+
+impl Route {
+    /// HEAD is GET without a body (RFC 9110 section 9.3.2): whoever guards GET has guarded HEAD.
+    fn takes(&self, method: &Method) -> bool {
+        match &self.method {
+            None => true,
+            Some(own) => own == method || (*own == Method::GET && *method == Method::HEAD),
+        }
+    }
+}
+
+// === impl Routed ===
+
+impl<'a> Routed<'a> {
+    /// Every guard that applies: the API's, then the routes', from the least to the most specific.
+    pub fn guards(&self) -> impl DoubleEndedIterator<Item = &'a Guards> + '_ {
+        std::iter::once(&self.api.guards).chain(self.routes.iter().map(|route| &route.guards))
+    }
+
+    /// A single value: that of the most specific place that has one.
+    pub fn pick<T>(&self, pick: impl Fn(&'a Guards) -> Option<T>) -> Option<(T, &'a Guards)> {
+        self.guards().rev().find_map(|guards| pick(guards).map(|value| (value, guards)))
+    }
+
+    /// Who may call. A key, unless something says otherwise.
+    #[must_use]
+    pub fn access(&self) -> (Access, &'a Guards) {
+        self.pick(|guards| guards.access).unwrap_or((Access::Key, &self.api.guards))
+    }
+
+    /// Whether a key is looked for: the route asks for one, or for scopes, which only a key has.
+    #[must_use]
+    pub fn needs_key(&self) -> bool {
+        self.access().0 == Access::Key || self.guards().any(|guards| !guards.scopes.is_empty())
+    }
+
+    /// The most specific route's own answer.
+    #[must_use]
+    pub fn respond(&self) -> Option<&'a Respond> {
+        self.routes.last().and_then(|route| route.respond.as_ref())
+    }
+
+    /// The most specific route's other path.
+    #[must_use]
+    pub fn rewrite(&self) -> Option<&'a Rewrite> {
+        self.routes.last().and_then(|route| route.rewrite.as_ref())
+    }
+
+    /// The cross-origin policy.
+    #[must_use]
+    pub fn cors(&self) -> Option<(&'a CorsPolicy, &'a Guards)> {
+        self.pick(|guards| guards.cors.as_ref())
+    }
+
+    fn methods(&self) -> String {
+        let listed = methods_of(&self.routes);
+        if self.routes.is_empty() { "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned() } else { listed }
+    }
+
+    fn options_answer(&self, method: &Method) -> Option<Answer> {
+        self.allow.as_deref().filter(|_| *method == Method::OPTIONS).map(answer::options)
+    }
+}

@@ -1,0 +1,172 @@
+//! What is known of a call so far: its record under construction, and what its answer must carry.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use callgate_identity::KeyEntry;
+use callgate_model::record::{End, ProtocolVersion};
+use callgate_model::refusal::Refused;
+use callgate_model::{CallId, CallRecord, Phase};
+use http::{HeaderMap, Request};
+use tokio::time::Instant;
+
+use crate::Gate;
+use crate::body::Progress;
+use crate::limiter::Permit;
+use crate::snapshot::{ListenerPolicy, Snapshot};
+use crate::worker::Worker;
+
+/// What the connection knows of a call before its head is read.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Which listener, by its place in the configuration.
+    pub listener: usize,
+    /// The address that the listener is bound to, for records.
+    pub listener_name: Arc<str>,
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// Over TLS.
+    pub tls: bool,
+    /// The name that the client asked for in the TLS handshake.
+    pub server_name: Option<Arc<str>>,
+    /// The byte inspection refused the head; the request beside this is a stand-in.
+    pub refused: Option<Refused>,
+}
+
+/// A call on its way through the phases.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What all workers share.
+    pub gate: &'a Gate,
+    /// The configuration that this call is judged by, from beginning to end.
+    pub snapshot: &'a Snapshot,
+    /// Where it came from.
+    pub arrival: Arrival,
+    /// Its record so far.
+    pub record: Box<CallRecord>,
+    /// Monotonic nanoseconds of its start.
+    pub started_ns: u64,
+    /// The clear-text rule's view: https to the gate, or to a trusted proxy that says so.
+    pub secure: bool,
+    /// When the whole call must have ended (`total`).
+    pub deadline: Option<Instant>,
+    /// The caller takes no JSON, so a refusal is told in plain text.
+    pub wants_text: bool,
+    /// Who calls, once known.
+    pub caller: Option<Arc<KeyEntry>>,
+    /// How far the request's body has come, once it is read.
+    pub request_progress: Option<Arc<Progress>>,
+    /// Places among the running calls; given back when the answer has ended.
+    pub permits: Vec<Permit>,
+    /// `RateLimit-Policy` and `RateLimit` so far.
+    pub rates: Rates,
+    /// Fields that later phases add to whatever answer is sent: CORS, caching.
+    pub answer_fields: HeaderMap,
+}
+
+/// The two rate fields under construction.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// `"name";q=10;w=1`, comma separated.
+    pub policy: String,
+    /// `"name";r=9;t=1`, comma separated.
+    pub state: String,
+}
+
+// === impl Call ===
+
+impl<'a> Call<'a> {
+    /// Begins a call.
+    pub fn begin<B>(worker: &'a Worker, snapshot: &'a Snapshot, arrival: Arrival, request: &Request<B>) -> Call<'a> {
+        let gate = worker.gate();
+        let id = CallId::from_parts(u64::try_from(gate.clock.unix_ms()).unwrap_or(0), &worker.random());
+        Call::at(gate, snapshot, arrival, request, id)
+    }
+
+    /// The same without a worker: for a dry walk.
+    pub fn at<B>(
+        gate: &'a Gate,
+        snapshot: &'a Snapshot,
+        arrival: Arrival,
+        request: &Request<B>,
+        id: CallId,
+    ) -> Call<'a> {
+        let record = Box::new(CallRecord {
+            call_id: id,
+            started_ms: gate.clock.unix_ms(),
+            duration_us: 0,
+            listener: Arc::clone(&arrival.listener_name),
+            protocol: match request.version() {
+                http::Version::HTTP_2 => ProtocolVersion::Http2,
+                http::Version::HTTP_10 => ProtocolVersion::Http10,
+                _ => ProtocolVersion::Http11,
+            },
+            tls: arrival.tls,
+            client: arrival.peer,
+            peer: arrival.peer,
+            method: callgate_model::record::bounded(request.method().as_str()),
+            host: Box::default(),
+            path: Box::default(),
+            api: None,
+            route: None,
+            consumer: None,
+            key_id: None,
+            status: 0,
+            phase: Phase::Accept,
+            refusal: None,
+            would_refuse: Vec::new(),
+            request_bytes: 0,
+            response_bytes: 0,
+            upstream: None,
+            end: End::Complete,
+            user_agent: None,
+            trace_id: None,
+        });
+        Call {
+            gate,
+            snapshot,
+            secure: arrival.tls,
+            arrival,
+            record,
+            started_ns: gate.clock.mono_ns(),
+            deadline: None,
+            wants_text: false,
+            caller: None,
+            request_progress: None,
+            permits: Vec::new(),
+            rates: Rates::default(),
+            answer_fields: HeaderMap::new(),
+        }
+    }
+
+    /// Notes that the call entered a phase.
+    pub fn enter(&mut self, phase: Phase) {
+        self.record.phase = phase;
+    }
+
+    /// What holds for the listener it came through; none when a reload took that listener away.
+    #[must_use]
+    pub fn listener(&self) -> Option<&'a ListenerPolicy> {
+        self.snapshot.listeners.get(self.arrival.listener)
+    }
+
+    /// Takes a rule's judgement in: a refusal stands, unless the rule only watches; then it is noted, and the call goes on.
+    ///
+    /// # Errors
+    /// The refusal, when the rule enforces.
+    pub fn judge(&mut self, only_watches: bool, judgement: Result<(), Refused>) -> Result<(), Refused> {
+        match judgement {
+            Err(refusal) if only_watches => {
+                self.record.would_refuse.push(*refusal);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Monotonic nanoseconds now.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.gate.clock.mono_ns()
+    }
+}

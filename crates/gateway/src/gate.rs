@@ -1,0 +1,143 @@
+//! What all workers share: the snapshot they read, and the state that must outlive it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use callgate_config::Config;
+use callgate_identity::{KeyTable, Lockout, LockoutRule};
+use callgate_model::{Clock, bounds};
+use callgate_records::RecorderHandle;
+
+use crate::limiter::Addresses;
+use crate::quota::Quotas;
+use crate::snapshot::{CompileError, Snapshot};
+
+/// The gate: one per process, shared by its workers.
+#[derive(Debug)]
+pub struct Gate {
+    /// The compiled configuration; swapped whole.
+    snapshot: ArcSwap<Snapshot>,
+    /// Who may call. Not in the snapshot: keys change one by one.
+    pub keys: Arc<KeyTable>,
+    /// Addresses that guess.
+    pub lockout: Lockout,
+    /// Limit cells of addresses and header values.
+    pub addresses: Addresses,
+    /// Quota cells.
+    pub quotas: Arc<Quotas>,
+    /// Where records go.
+    pub recorder: RecorderHandle,
+    /// The time.
+    pub clock: Clock,
+    draining: AtomicBool,
+}
+
+/// What a reload changed, for the log and the admin API.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ReloadReport {
+    /// The new snapshot's number.
+    pub generation: u64,
+    /// Routes that are new.
+    pub routes_added: usize,
+    /// Routes that are gone.
+    pub routes_removed: usize,
+    /// Changed settings that only a restart takes up.
+    pub needs_restart: Vec<String>,
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// A gate over its first snapshot.
+    #[must_use]
+    pub fn new(
+        snapshot: Snapshot,
+        keys: Arc<KeyTable>,
+        quotas: Arc<Quotas>,
+        recorder: RecorderHandle,
+        clock: Clock,
+    ) -> Gate {
+        let lockout = Lockout::new(snapshot.lockout.map(lockout_rule));
+        Gate {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            keys,
+            lockout,
+            addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
+            quotas,
+            recorder,
+            clock,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The configuration that a call beginning now is judged by.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Whether a worker's cached snapshot is still the one.
+    #[must_use]
+    pub fn is_current(&self, cached: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(&self.snapshot.load(), cached)
+    }
+
+    /// Takes over another configuration: wholly, or not at all. Calls under way end by the one they began with.
+    ///
+    /// # Errors
+    /// Why it does not compile; the last good one stays.
+    pub fn reload(&self, config: Arc<Config>) -> Result<ReloadReport, CompileError> {
+        let before = self.snapshot();
+        let after = Snapshot::compile(config, Some(&before))?;
+        let report = ReloadReport {
+            generation: after.generation,
+            routes_added: routes(&after).difference(&routes(&before)).count(),
+            routes_removed: routes(&before).difference(&routes(&after)).count(),
+            needs_restart: needs_restart(&before.config, &after.config),
+        };
+        self.lockout.set_rule(after.lockout.map(lockout_rule));
+        self.snapshot.store(Arc::new(after));
+        Ok(report)
+    }
+
+    /// From here on readiness says no, and connections close after their call.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the gate is on its way down.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+fn lockout_rule(lockout: callgate_config::Lockout) -> LockoutRule {
+    LockoutRule { failures: lockout.failures, within: lockout.within, lasts: lockout.for_ }
+}
+
+fn routes(snapshot: &Snapshot) -> HashSet<(&str, Option<&str>, &str)> {
+    let apis = snapshot.config.apis.iter();
+    let routes = apis.flat_map(|api| {
+        api.routes.iter().map(|route| (api.name.as_str(), route.method.as_deref(), route.pattern.text.as_str()))
+    });
+    routes.collect()
+}
+
+fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
+    let mut settings = Vec::new();
+    let mut compare = |name: &str, same: bool| {
+        if !same {
+            settings.push(name.to_owned());
+        }
+    };
+    compare("listen", before.listen == after.listen);
+    compare("health", before.health == after.health);
+    compare("data_dir", before.data_dir == after.data_dir);
+    compare("workers", before.workers == after.workers);
+    compare("log", before.log == after.log);
+    compare("admin", before.admin == after.admin);
+    settings
+}

@@ -1,0 +1,160 @@
+//! The clerk: a task beside the data plane that fetches blocks of quota from the store and returns what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate_model::refusal::Refused;
+use callgate_model::{Clock, Code, Quota, Refusal};
+use callgate_store::Store;
+use tokio::sync::mpsc;
+
+use super::cell::{QuotaCell, Spent};
+
+/// How long a call waits for the clerk when its block is empty and nobody knows whether there is more (DESIGN section 2,
+/// principle 4).
+const WAIT_MAX: Duration = Duration::from_millis(500);
+/// Requests under way. One per cell at most, so this bounds the subjects that run dry in one instant.
+const REQUESTS_MAX: usize = 65_536;
+
+/// Ask for the next block of this cell.
+pub type LeaseRequest = Arc<QuotaCell>;
+
+/// Every quota cell of this node. Shared by the workers; reading it takes no lock.
+#[derive(Debug)]
+pub struct Quotas {
+    cells: papaya::HashMap<(u64, u64), Arc<QuotaCell>>,
+    requests: mpsc::Sender<LeaseRequest>,
+    clock: Clock,
+}
+
+/// The task's side.
+#[derive(Debug)]
+pub struct Clerk {
+    requests: mpsc::Receiver<LeaseRequest>,
+    store: Store,
+}
+
+// === impl Quotas ===
+
+impl Quotas {
+    /// The workers' side and the clerk's.
+    #[must_use]
+    pub fn new(store: Store, clock: Clock) -> (Arc<Quotas>, Clerk) {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let quotas = Quotas { cells: papaya::HashMap::new(), requests: sender, clock };
+        (Arc::new(quotas), Clerk { requests, store })
+    }
+
+    /// The cell of a subject (its number, and how the store calls it) under a quota.
+    pub fn cell(
+        &self,
+        subject: u64,
+        name: impl FnOnce() -> String,
+        quota: &Arc<Quota>,
+        fingerprint: u64,
+    ) -> Arc<QuotaCell> {
+        let cells = self.cells.pin();
+        let key = (subject, fingerprint);
+        if let Some(cell) = cells.get(&key)
+            && cell.quota.amount == quota.amount
+        {
+            return Arc::clone(cell);
+        }
+        // Cold, or the operator changed the amount: what the store has already leased of this period still counts.
+        let cell = Arc::new(QuotaCell::new(name(), Arc::clone(quota), self.clock.unix_ms()));
+        cells.insert(key, Arc::clone(&cell));
+        cell
+    }
+
+    /// Takes one call from a cell, waiting for the clerk if only the store knows.
+    ///
+    /// # Errors
+    /// `quota_exhausted`, or `store_unavailable` when the store did not answer in time.
+    pub async fn spend(&self, cell: &Arc<QuotaCell>) -> Result<(), Refused> {
+        let give_up = tokio::time::Instant::now() + WAIT_MAX;
+        loop {
+            // Listen before looking, so that an answer between the two is not missed.
+            let answered = cell.answered.notified();
+            let spent = cell.spend(self.clock.unix_ms());
+            if let Spent::Taken { ask: true } | Spent::Unknown { ask: true } = spent {
+                self.ask(cell);
+            }
+            match spent {
+                Spent::Taken { .. } => return Ok(()),
+                Spent::Exhausted { next_ms } => return Err(self.exhausted(cell, next_ms)),
+                Spent::Unknown { .. } => {
+                    if tokio::time::timeout_at(give_up, answered).await.is_err() {
+                        return Err(Refusal::new(
+                            Code::StoreUnavailable,
+                            "The quota of this call could not be looked up in time.",
+                        )
+                        .gate_side("the store did not lease a block of quota within 500 ms")
+                        .retry_after_ns(1));
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(&self, cell: &Arc<QuotaCell>) {
+        if self.requests.try_send(Arc::clone(cell)).is_err() {
+            cell.span(self.clock.unix_ms()).unanswered();
+        }
+    }
+
+    fn exhausted(&self, cell: &QuotaCell, next_ms: i64) -> Refused {
+        let quota = &cell.quota;
+        let wait_ms = u64::try_from(next_ms - self.clock.unix_ms()).unwrap_or(0);
+        let detail = format!("Quota `{}` ({}) of this {} is used up.", quota.name, quota.text, quota.period.name());
+        Refusal::new(Code::QuotaExhausted, detail)
+            .gate_side(format!("{} spent all {} calls of the {}", cell.subject, quota.amount, quota.period.name()))
+            .retry_after_ns(wait_ms.saturating_mul(1_000_000))
+    }
+
+    /// Returns every unspent block, on a clean stop.
+    pub async fn return_all(&self, store: &Store) {
+        let now_ms = self.clock.unix_ms();
+        let cells: Vec<Arc<QuotaCell>> = self.cells.pin().values().cloned().collect();
+        for cell in cells {
+            let span = cell.span(now_ms);
+            // What went out on credit and was never leased is booked now, so that a restart does not give it again.
+            let unsettled = span.unsettled();
+            let unspent = span.take_unspent();
+            let booked = if unsettled > 0 {
+                store
+                    .quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, unsettled)
+                    .await
+                    .map(drop)
+            } else if unspent > 0 {
+                store.quota_return(&cell.subject, &cell.quota.name, span.start_ms, unspent).await.map(drop)
+            } else {
+                Ok(())
+            };
+            if let Err(error) = booked {
+                tracing::warn!(subject = cell.subject, %error, "a block of quota could not be returned and is lost");
+            }
+        }
+    }
+}
+
+// === impl Clerk ===
+
+impl Clerk {
+    /// Serves requests until the workers' side is gone.
+    pub async fn run(mut self, clock: Clock) {
+        while let Some(cell) = self.requests.recv().await {
+            let span = cell.span(clock.unix_ms());
+            let wanted = span.wanted(cell.quota.block());
+            let lease =
+                self.store.quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, wanted).await;
+            match lease {
+                Ok(lease) => span.granted(lease.granted, lease.left_after),
+                Err(error) => {
+                    span.unanswered();
+                    tracing::warn!(subject = cell.subject, %error, "no quota could be leased");
+                }
+            }
+            cell.answered.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The compiled configuration that workers read: immutable, swapped whole, never changed in place.
+//!
+//! Keys are not in it: they change one by one, and live in a table of their own (`identity::KeyTable`).
+
+mod cells;
+mod compile;
+pub mod hosts;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
+use callgate_model::{Mode, Quota};
+use callgate_transport::upstream::Server;
+use http::{HeaderName, Method};
+
+pub use cells::Cells;
+pub use compile::CompileError;
+pub use hosts::Hosts;
+
+use crate::limiter::Counter;
+use crate::policy::content::TypeList;
+use crate::policy::cors::CorsPolicy;
+use crate::policy::fields::FieldPolicy;
+use crate::policy::ip::IpPolicy;
+use crate::policy::limits::LimitPolicy;
+use crate::policy::{Watched, ip::AddressSet};
+use crate::route::Tree;
+
+/// One compiled configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the snapshots of this process, from 1.
+    pub generation: u64,
+    /// What it was compiled from, for `check`, the admin API and the next reload's report.
+    pub config: Arc<Config>,
+    /// Host and path to API.
+    pub hosts: Hosts,
+    /// By plan name.
+    pub plans: HashMap<Arc<str>, Arc<Plan>>,
+    /// Per listener, in the configuration's order.
+    pub listeners: Vec<ListenerPolicy>,
+    /// Whose forwarding fields are believed.
+    pub trusted: Option<Trusted>,
+    /// Against guessing credentials.
+    pub lockout: Option<Lockout>,
+    /// The listeners as they are bound; a changed `listen` needs a restart, and until then the old rules hold.
+    pub bound: Vec<Listen>,
+    /// The cells of limits per api and route; handed on to the next snapshot.
+    pub cells: Cells,
+}
+
+/// What holds for one listener.
+#[derive(Debug)]
+pub struct ListenerPolicy {
+    /// Its name in records: the configured address.
+    pub name: Arc<str>,
+    /// Addresses.
+    pub ip: Option<IpPolicy>,
+    /// Its certificates; none in clear text.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether credentials pass in clear text from anywhere.
+    pub cleartext_allowed: bool,
+    /// Every call is redirected to https on this port.
+    pub redirect_https: Option<u16>,
+    /// Whether its rules only watch.
+    pub watched: Watched,
+}
+
+/// Compiled `trusted_proxies`.
+#[derive(Debug)]
+pub struct Trusted {
+    /// Their addresses.
+    pub proxies: AddressSet,
+    /// The setting itself.
+    pub setting: TrustedProxies,
+}
+
+/// One API.
+#[derive(Debug)]
+pub struct Api {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its prefix: `/` or `/a/b`.
+    pub path: String,
+    /// How keys are presented.
+    pub keys: KeyPlaces,
+    /// The server that answers.
+    pub upstream: Server,
+    /// The same as `host:port`, for records.
+    pub upstream_name: Arc<str>,
+    /// `host` or `host:port` as the upstream is asked for it.
+    pub upstream_host: http::HeaderValue,
+    /// Put before every forwarded path.
+    pub base_path: String,
+    /// Send the caller's `Host`.
+    pub host_from_caller: bool,
+    /// What holds for the whole API.
+    pub guards: Guards,
+    /// Its routes, as a tree of numbers into the list below.
+    pub tree: Tree,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// What happens to calls that match none.
+    pub unlisted: Unlisted,
+    /// Unusual paths let through.
+    pub paths: PathSwitches,
+    /// Whether `X-HTTP-Method-Override` and its like are forwarded.
+    pub keep_override_headers: bool,
+    /// Whether any place of it takes keys: then key fields never go upstream.
+    pub takes_keys: bool,
+}
+
+/// Where a key may stand.
+#[derive(Debug)]
+pub struct KeyPlaces {
+    /// The field.
+    pub header: Option<HeaderName>,
+    /// `Authorization: Bearer`.
+    pub bearer: bool,
+    /// The query parameter.
+    pub query: Option<String>,
+}
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its template with the API's prefix, for records and metrics.
+    pub template: Arc<str>,
+    /// None is any method.
+    pub method: Option<Method>,
+    /// What it says.
+    pub guards: Guards,
+    /// The path to forward instead.
+    pub rewrite: Option<Rewrite>,
+    /// The gate answers itself.
+    pub respond: Option<Respond>,
+}
+
+/// A path to forward instead, with the places of the pattern's names.
+#[derive(Debug)]
+pub struct Rewrite {
+    /// Literal parts and, between them, what of the path is put in.
+    pub parts: Vec<RewritePart>,
+}
+
+/// One part of a rewritten path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RewritePart {
+    /// Text as it stands.
+    Literal(String),
+    /// The segment at this place of the path.
+    Segment(usize),
+    /// Everything from the segment at this place.
+    Rest(usize),
+}
+
+/// Compiled guards of an API or a route. None means: not said here.
+#[derive(Debug)]
+pub struct Guards {
+    /// Where it is written: `apis.bookshop`, `apis.bookshop.routes[2]`.
+    pub place: Arc<str>,
+    /// Its rules that only watch.
+    pub watched: Watched,
+    /// Who may call.
+    pub access: Option<Access>,
+    /// Addresses.
+    pub ip: Option<IpPolicy>,
+    /// Types of request bodies.
+    pub accepts: Option<TypeList>,
+    /// Types of responses.
+    pub produces: Option<TypeList>,
+    /// Whether bodies must be well-formed.
+    pub well_formed: Option<bool>,
+    /// Scopes, all of them needed.
+    pub scopes: Vec<String>,
+    /// Limits.
+    pub limits: Vec<LimitPolicy>,
+    /// Calls at once.
+    pub concurrent: Option<(u32, Counter)>,
+    /// Until the upstream's response head.
+    pub timeout: Option<Duration>,
+    /// Between two bytes.
+    pub idle: Option<Duration>,
+    /// From head to end.
+    pub total: Option<Duration>,
+    /// Bytes of a request body.
+    pub body_max: Option<u64>,
+    /// Cross-origin calls.
+    pub cors: Option<CorsPolicy>,
+    /// Fields set and removed.
+    pub fields: FieldPolicy,
+}
+
+/// A plan.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its limits.
+    pub limits: Vec<LimitPolicy>,
+    /// Its quotas, each with a fingerprint of name, period and subject.
+    pub quotas: Vec<(Arc<Quota>, u64)>,
+    /// Calls of one consumer at once, and the fingerprint of the counting cell.
+    pub concurrent: Option<(u32, u64)>,
+    /// Whether its rules only watch.
+    pub watched: Watched,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// What the global switch puts into observe.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        Watched::compile(self.config.mode, [], Watched::default())
+    }
+
+    /// Whether the whole gate only watches.
+    #[must_use]
+    pub fn only_watches(&self) -> bool {
+        self.config.mode == Mode::Observe
+    }
+}
+
+// === impl Guards ===
+
+impl Guards {
+    /// Whether this rule only watches here.
+    #[must_use]
+    pub fn only_watches(&self, rule: Rule) -> bool {
+        self.watched.only_watches(rule)
+    }
+}

@@ -1,0 +1,31 @@
+//! The cells of limits per api and route, by the limit's fingerprint. They survive a reload: the next snapshot takes over
+//! those it still needs, so nobody gains a fresh burst by waiting for an operator to save a file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::limiter::Counter;
+
+/// Cells and counters of one snapshot.
+#[derive(Debug, Default, Clone)]
+pub struct Cells {
+    limits: HashMap<u64, Arc<AtomicU64>>,
+    counters: HashMap<u64, Counter>,
+}
+
+// === impl Cells ===
+
+impl Cells {
+    /// The cell with this fingerprint: the earlier snapshot's, or a new one.
+    pub fn limit(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<AtomicU64> {
+        let known = earlier.and_then(|cells| cells.limits.get(&fingerprint));
+        Arc::clone(self.limits.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
+    }
+
+    /// The counter with this fingerprint: the earlier snapshot's, or a new one.
+    pub fn counter(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Counter {
+        let known = earlier.and_then(|cells| cells.counters.get(&fingerprint));
+        self.counters.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()).clone()
+    }
+}

@@ -1,0 +1,295 @@
+//! From the checked configuration to a snapshot. Everything that can be done once is done here, not on the way of a call.
+
+use std::sync::Arc;
+
+use callgate_config as config;
+use callgate_config::{Access, Config, Segment};
+use callgate_model::{Limit, Subject};
+use callgate_transport::tls::{self, TlsError};
+use callgate_transport::upstream::Server;
+use http::{HeaderName, HeaderValue, Method};
+use thiserror::Error;
+
+use super::{
+    Api, Cells, Guards, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
+};
+use crate::policy::Watched;
+use crate::policy::content::TypeList;
+use crate::policy::cors::CorsPolicy;
+use crate::policy::fields::FieldPolicy;
+use crate::policy::ip::{AddressSet, IpPolicy};
+use crate::policy::limits::{LimitPolicy, fingerprint};
+use crate::route::Tree;
+
+/// Why a checked configuration does not compile: what only the files beside it can tell.
+#[derive(Debug, Error)]
+pub enum CompileError {
+    /// A certificate or key file of a listener.
+    #[error("listen[{index}].tls: {source}")]
+    Listener {
+        /// Its place in `listen`.
+        index: usize,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// The certificate authorities of an upstream.
+    #[error("apis.{api}.upstream.tls: {source}")]
+    Tls {
+        /// Whose.
+        api: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+}
+
+/// What the compilation of one snapshot carries along.
+struct Compiler<'a> {
+    earlier: Option<&'a Cells>,
+    cells: Cells,
+    global: Watched,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Compiles a configuration. Cells of limits that the previous snapshot knows keep their state.
+    ///
+    /// # Errors
+    /// [`CompileError`]; the previous snapshot stays in use.
+    pub fn compile(config: Arc<Config>, previous: Option<&Snapshot>) -> Result<Snapshot, CompileError> {
+        let global = Watched::compile(config.mode, [], Watched::default());
+        let mut compiler =
+            Compiler { earlier: previous.map(|snapshot| &snapshot.cells), cells: Cells::default(), global };
+        let mut hosts = Hosts::default();
+        for api in &config.apis {
+            let compiled = Arc::new(compiler.api(api)?);
+            hosts.add(api.host.as_deref(), &compiled);
+        }
+        let plans = config.plans.iter().map(|(name, plan)| compiler.plan(name, plan)).collect();
+        let bound = bound_listeners(&config, previous);
+        let listeners = bound
+            .iter()
+            .enumerate()
+            .map(|(index, listen)| listener(index, listen, global))
+            .collect::<Result<_, _>>()?;
+        let trusted = config.trusted_proxies.clone();
+        Ok(Snapshot {
+            generation: previous.map_or(1, |snapshot| snapshot.generation + 1),
+            hosts,
+            plans,
+            listeners,
+            trusted: trusted.map(|setting| Trusted { proxies: AddressSet::new(&setting.ips), setting }),
+            lockout: config.lockout,
+            bound,
+            cells: compiler.cells,
+            config,
+        })
+    }
+}
+
+/// The listeners that calls arrive through. Rules of a listener follow the file as long as the addresses do.
+fn bound_listeners(config: &Config, previous: Option<&Snapshot>) -> Vec<config::Listen> {
+    let addresses = |listeners: &[config::Listen]| listeners.iter().map(|listen| listen.address).collect::<Vec<_>>();
+    match previous {
+        Some(previous) if addresses(&previous.bound) != addresses(&config.listen) => previous.bound.clone(),
+        _ => config.listen.clone(),
+    }
+}
+
+fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<ListenerPolicy, CompileError> {
+    let files: Vec<_> = listen.tls.iter().map(|pair| (pair.certificate.clone(), pair.key.clone())).collect();
+    let tls = (!files.is_empty()).then(|| tls::server_config(&files)).transpose();
+    let tls = tls.map_err(|source| CompileError::Listener { index, source })?;
+    Ok(ListenerPolicy {
+        tls,
+        name: listen.address.to_string().into(),
+        ip: IpPolicy::compile(&listen.ip, &format!("listen[{index}]")),
+        cleartext_allowed: listen.cleartext == config::Cleartext::Allow,
+        redirect_https: listen.redirect_https,
+        watched: global,
+    })
+}
+
+// === impl Compiler ===
+
+impl Compiler<'_> {
+    fn api(&mut self, api: &config::Api) -> Result<Api, CompileError> {
+        let place = format!("apis.{}", api.name);
+        let keys = KeyPlaces {
+            header: api.keys.header.as_ref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()),
+            bearer: api.keys.bearer,
+            query: api.keys.query.clone(),
+        };
+        let guards = self.guards(&api.guards, &place, self.global, keys.header.as_ref());
+        let routes: Vec<Route> =
+            api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
+        let takes_keys = guards.access != Some(Access::Public)
+            || routes.iter().any(|route| route.guards.access == Some(Access::Key));
+        let upstream = &api.upstream;
+        let tls_config = upstream.tls.then(|| tls::client_config(upstream.tls_ca.as_deref())).transpose();
+        let tls_config = tls_config.map_err(|source| CompileError::Tls { api: api.name.clone(), source })?;
+        let authority = match (upstream.tls, upstream.port) {
+            (false, 80) | (true, 443) => bracketed(&upstream.host),
+            (_, port) => format!("{}:{port}", bracketed(&upstream.host)),
+        };
+        Ok(Api {
+            name: api.name.as_str().into(),
+            path: api.path.clone(),
+            keys,
+            upstream: Server::new(&upstream.host, upstream.port, tls_config, upstream.idle),
+            upstream_name: format!("{}:{}", bracketed(&upstream.host), upstream.port).into(),
+            upstream_host: HeaderValue::from_str(&authority).unwrap_or(HeaderValue::from_static("")),
+            base_path: upstream.base_path.clone(),
+            host_from_caller: upstream.host_from_caller,
+            guards,
+            tree: Tree::build(api.routes.iter().map(|route| &route.pattern)),
+            routes,
+            unlisted: if api.routes.is_empty() { config::Unlisted::Forward } else { api.unlisted },
+            paths: api.paths,
+            keep_override_headers: api.keep_override_headers,
+            takes_keys,
+        })
+    }
+
+    fn route(
+        &mut self,
+        api: &config::Api,
+        index: usize,
+        route: &config::Route,
+        above: &Guards,
+        keys: &KeyPlaces,
+    ) -> Route {
+        let place = format!("apis.{}.routes[{index}]", api.name);
+        let prefix = api.path.trim_end_matches('/');
+        Route {
+            template: format!("{prefix}{}", route.pattern.text).into(),
+            method: route.method.as_ref().and_then(|method| Method::from_bytes(method.as_bytes()).ok()),
+            guards: self.guards(&route.guards, &place, above.watched, keys.header.as_ref()),
+            rewrite: route.rewrite.as_deref().map(|text| Rewrite::compile(text, &route.pattern.segments)),
+            respond: route.respond.clone(),
+        }
+    }
+
+    fn guards(
+        &mut self,
+        guards: &config::Guards,
+        place: &str,
+        above: Watched,
+        key_header: Option<&HeaderName>,
+    ) -> Guards {
+        let list = |types: &Option<Vec<String>>, word: &str| {
+            types.as_ref().map(|types| TypeList::compile(types, format!("{place}.{word}")))
+        };
+        let concurrent = guards.concurrent.map(|max| {
+            let counter = self.cells.counter(self.earlier, fingerprint(&(place, "concurrent")));
+            (max, counter)
+        });
+        Guards {
+            watched: Watched::compile(guards.mode, guards.observe.iter().copied(), above),
+            access: guards.access,
+            ip: IpPolicy::compile(&guards.ip, place),
+            accepts: list(&guards.accepts, "accepts"),
+            produces: list(&guards.produces, "produces"),
+            well_formed: guards.well_formed,
+            scopes: guards.scopes.clone(),
+            limits: self.limits(&guards.limits, place),
+            concurrent,
+            timeout: guards.timeout,
+            idle: guards.idle,
+            total: guards.total,
+            body_max: guards.body_max,
+            cors: guards.cors.as_ref().map(|cors| CorsPolicy::compile(cors, key_header, place)),
+            fields: FieldPolicy::compile(&guards.headers),
+            place: place.into(),
+        }
+    }
+
+    fn limits(&mut self, limits: &[Limit], place: &str) -> Vec<LimitPolicy> {
+        let (earlier, cells) = (self.earlier, &mut self.cells);
+        let mut cell = |fingerprint| cells.limit(earlier, fingerprint);
+        let place = |index| format!("{place}.limits[{index}]");
+        limits.iter().enumerate().map(|(index, limit)| LimitPolicy::compile(limit, place(index), &mut cell)).collect()
+    }
+
+    fn plan(&mut self, name: &str, plan: &config::Plan) -> (Arc<str>, Arc<Plan>) {
+        let place = format!("plans.{name}");
+        let shared_name: Arc<str> = name.into();
+        let quotas = plan.quotas.iter().map(|quota| {
+            let which = fingerprint(&(&quota.name, quota.period, quota.per == Subject::Key));
+            (Arc::new(quota.clone()), which)
+        });
+        let compiled = Plan {
+            name: Arc::clone(&shared_name),
+            limits: self.limits(&plan.limits, &place),
+            quotas: quotas.collect(),
+            concurrent: plan.concurrent.map(|max| (max, fingerprint(&(&place, "concurrent")))),
+            watched: Watched::compile(plan.mode, [], self.global),
+        };
+        (shared_name, Arc::new(compiled))
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+// === impl Rewrite ===
+
+impl Rewrite {
+    /// Takes `/v2/orders/{id}/{**}` apart; the names are those of the pattern.
+    #[must_use]
+    pub fn compile(text: &str, pattern: &[Segment]) -> Rewrite {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+            parts.push(RewritePart::Literal(before.to_owned()));
+            if name == "**" {
+                parts.push(RewritePart::Rest(pattern.len()));
+            } else if let Some(place) =
+                pattern.iter().position(|segment| matches!(segment, Segment::Any(known) if known == name))
+            {
+                parts.push(RewritePart::Segment(place));
+            }
+            rest = behind;
+        }
+        parts.push(RewritePart::Literal(rest.to_owned()));
+        parts.retain(|part| !matches!(part, RewritePart::Literal(text) if text.is_empty()));
+        Rewrite { parts }
+    }
+
+    /// The path to forward for a normalised path below the API's prefix.
+    #[must_use]
+    pub fn apply(&self, path: &str) -> String {
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let mut out = String::with_capacity(path.len() + 32);
+        for part in &self.parts {
+            match part {
+                RewritePart::Literal(text) => out.push_str(text),
+                RewritePart::Segment(place) => out.push_str(segments.get(*place).copied().unwrap_or_default()),
+                RewritePart::Rest(place) => {
+                    for (nth, segment) in segments.iter().skip(*place).enumerate() {
+                        if nth > 0 {
+                            out.push('/');
+                        }
+                        out.push_str(segment);
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rewrite_puts_the_segments_in() {
+        let pattern = [Segment::Literal("orders".into()), Segment::Any("id".into())];
+        assert_eq!(Rewrite::compile("/v2/{id}/order", &pattern).apply("/orders/7"), "/v2/7/order");
+        assert_eq!(Rewrite::compile("/v2/{**}", &pattern).apply("/orders/7/a/b"), "/v2/a/b");
+        assert_eq!(Rewrite::compile("/fixed", &pattern).apply("/orders/7"), "/fixed");
+    }
+}

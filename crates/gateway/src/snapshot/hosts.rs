@@ -1,0 +1,130 @@
+//! From host and path to an API: the most specific host that has one, and within it the longest prefix.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Api;
+
+/// All APIs of a snapshot.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    exact: HashMap<String, Prefixes>,
+    /// By what follows `*.`; the star stands for exactly one label.
+    wildcard: HashMap<String, Prefixes>,
+    any: Prefixes,
+}
+
+/// The APIs of one host, by prefix.
+#[derive(Debug, Default)]
+struct Prefixes {
+    /// By lower-cased prefix: two that differ only in case are never confused, and a path that does is noticed.
+    by_path: HashMap<String, Vec<Arc<Api>>>,
+    /// The most segments of any prefix; longer ones need not be tried.
+    segments_max: usize,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub enum Lookup<'a> {
+    /// This API answers here.
+    Api(&'a Arc<Api>),
+    /// None answers, but one would if upper and lower case were the same.
+    ButForCase(&'a Arc<Api>),
+    /// None answers.
+    Nothing,
+}
+
+// === impl Hosts ===
+
+impl Hosts {
+    /// Adds an API under its host.
+    pub fn add(&mut self, host: Option<&str>, api: &Arc<Api>) {
+        let prefixes = match host {
+            None => &mut self.any,
+            Some(host) => match host.strip_prefix("*.") {
+                Some(parent) => self.wildcard.entry(parent.to_owned()).or_default(),
+                None => self.exact.entry(host.to_owned()).or_default(),
+            },
+        };
+        prefixes.segments_max = prefixes.segments_max.max(segments(&api.path));
+        prefixes.by_path.entry(api.path.to_ascii_lowercase()).or_default().push(Arc::clone(api));
+    }
+
+    /// Finds the API for a host (lower case, without port) and a normalised path.
+    #[must_use]
+    pub fn find(&self, host: &str, path: &str) -> Lookup<'_> {
+        let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
+        let wildcard = if self.wildcard.is_empty() {
+            None
+        } else {
+            host.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent))
+        };
+        let mut nearly = Lookup::Nothing;
+        for prefixes in [exact, wildcard, Some(&self.any)].into_iter().flatten() {
+            match prefixes.find(path) {
+                found @ Lookup::Api(_) => {
+                    // `/Shop/x` must not slip past the API at `/shop` to the one at `/`.
+                    return if let Lookup::ButForCase(_) = nearly { nearly } else { found };
+                }
+                near @ Lookup::ButForCase(_) => nearly = near,
+                Lookup::Nothing => {}
+            }
+        }
+        nearly
+    }
+
+    /// Whether any API names this host, itself or by a wildcard; or any API takes every host.
+    #[must_use]
+    pub fn knows(&self, host: &str) -> bool {
+        !self.any.by_path.is_empty()
+            || self.exact.contains_key(host)
+            || host.split_once('.').is_some_and(|(_, parent)| self.wildcard.contains_key(parent))
+    }
+
+    /// Every API.
+    pub fn apis(&self) -> impl Iterator<Item = &Arc<Api>> {
+        let all = self.exact.values().chain(self.wildcard.values()).chain([&self.any]);
+        all.flat_map(|prefixes| prefixes.by_path.values().flatten())
+    }
+}
+
+fn segments(path: &str) -> usize {
+    path.split('/').filter(|segment| !segment.is_empty()).count()
+}
+
+// === impl Prefixes ===
+
+impl Prefixes {
+    fn find(&self, path: &str) -> Lookup<'_> {
+        if self.by_path.is_empty() {
+            return Lookup::Nothing;
+        }
+        let lower;
+        let folded = if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            lower = path.to_ascii_lowercase();
+            lower.as_str()
+        } else {
+            path
+        };
+        // Ends of segments, the longest prefix first: `/a/b/c` is tried as `/a/b/c`, `/a/b`, `/a`, `/`.
+        let ends =
+            folded.match_indices('/').map(|(at, _)| at).skip(1).chain([folded.len()]).take(self.segments_max + 1);
+        let mut candidates: Vec<usize> = ends.collect();
+        candidates.reverse();
+        for end in candidates {
+            if let Some(found) = self.at(folded, path, end) {
+                return found;
+            }
+        }
+        self.by_path.get("/").and_then(|apis| apis.first()).map_or(Lookup::Nothing, Lookup::Api)
+    }
+
+    fn at(&self, folded: &str, path: &str, end: usize) -> Option<Lookup<'_>> {
+        let apis = self.by_path.get(folded.get(..end)?)?;
+        let exact = apis.iter().find(|api| Some(api.path.as_str()) == path.get(..end));
+        Some(match exact {
+            Some(api) => Lookup::Api(api),
+            None => Lookup::ButForCase(apis.iter().find(|api| !api.paths.case_variants)?),
+        })
+    }
+}

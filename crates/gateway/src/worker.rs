@@ -1,0 +1,74 @@
+//! A worker: one thread of the data plane, with its own runtime, its own connections to upstreams, and the snapshot it
+//! last saw. Nothing on the way of a call is shared with other workers but atomics.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use callgate_transport::upstream::Pool;
+
+use crate::Gate;
+use crate::body::RequestBody;
+use crate::snapshot::Snapshot;
+
+/// What a worker has of its own.
+#[derive(Debug)]
+pub struct Worker {
+    gate: Arc<Gate>,
+    pool: Pool<RequestBody>,
+    /// The snapshot it last saw, behind a count that no other thread touches: cloning it for a call is not an atomic
+    /// operation on a line that all workers fight for.
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    /// State of the generator of call ids. Ids need to be unique, not secret.
+    random: Cell<u64>,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// A worker of this gate. `seed` must differ between workers and between runs.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, seed: u64) -> Rc<Worker> {
+        let snapshot = RefCell::new(Rc::new(gate.snapshot()));
+        Rc::new(Worker { gate, pool: Pool::new(), snapshot, random: Cell::new(seed) })
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Connections to upstreams.
+    #[must_use]
+    pub fn pool(&self) -> &Pool<RequestBody> {
+        &self.pool
+    }
+
+    /// The configuration for a call that begins now.
+    #[must_use]
+    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        let mut cached = self.snapshot.borrow_mut();
+        if !self.gate.is_current(&cached) {
+            *cached = Rc::new(self.gate.snapshot());
+        }
+        Rc::clone(&cached)
+    }
+
+    /// Ten random bytes (SplitMix64, Steele et al. 2014).
+    #[must_use]
+    pub fn random(&self) -> [u8; 10] {
+        let next = || {
+            let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+            self.random.set(state);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        };
+        let mut bytes = [0; 10];
+        let (first, rest) = bytes.split_at_mut(8);
+        first.copy_from_slice(&next().to_le_bytes());
+        rest.copy_from_slice(&next().to_le_bytes()[..2]);
+        bytes
+    }
+}
