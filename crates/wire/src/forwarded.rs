@@ -17,11 +17,14 @@ use callgate_model::bounds;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use nodes::address;
+use nodes::address;
+pub use nodes::parse_address;
 pub use outgoing::Outgoing;
 
+use crate::octets;
+
 /// The fields that proxies write about the caller; whoever forwards removes them and writes its own.
-pub const FIELDS: [HeaderName; 8] = [
+pub static FIELDS: [HeaderName; 8] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
@@ -47,7 +50,7 @@ pub struct Client {
 #[must_use]
 pub fn from_x_forwarded(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Client {
     let addresses = headers.get_all("x-forwarded-for").iter().rev().flat_map(|value| {
-        let entries = value.to_str().unwrap_or("?").rsplit(',').map(str::trim);
+        let entries = value.as_bytes().rsplit(|byte| *byte == b',').map(octets::trim);
         entries.filter(|entry| !entry.is_empty()).map(address)
     });
     let proto = headers.get_all("x-forwarded-proto").iter().next_back().and_then(last_entry);
@@ -59,7 +62,7 @@ pub fn from_x_forwarded(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAd
 pub fn from_forwarded(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Client {
     let elements = || {
         let fields = headers.get_all(FORWARDED).iter().rev();
-        fields.flat_map(|value| nodes::ElementsFromRight::of(value.to_str().unwrap_or("?"), b','))
+        fields.flat_map(|value| nodes::ElementsFromRight::of(value.as_bytes(), b','))
     };
     let addresses = elements().map(|element| nodes::param(element, "for").and_then(address));
     walk(peer, trusted, addresses, || {
@@ -103,12 +106,12 @@ fn is_client(ip: IpAddr) -> bool {
     }
 }
 
-fn last_entry(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()?.rsplit(',').next().map(str::trim)
+fn last_entry(value: &HeaderValue) -> Option<&[u8]> {
+    value.as_bytes().rsplit(|byte| *byte == b',').next().map(octets::trim)
 }
 
-fn is_https(proto: &str) -> bool {
-    proto.eq_ignore_ascii_case("https") || proto.eq_ignore_ascii_case("wss")
+fn is_https(proto: &[u8]) -> bool {
+    proto.eq_ignore_ascii_case(b"https") || proto.eq_ignore_ascii_case(b"wss")
 }
 
 #[cfg(test)]

@@ -100,9 +100,7 @@ pub fn forwarded(bytes: &[u8]) {
         // A trusted neighbour's own word at the right end can't be swallowed by what is to the left of it.
         let ours = if is_x { "9.9.9.9" } else { "for=9.9.9.9" };
         let appended = [bytes, b", ", ours.as_bytes()].concat();
-        if let Ok(appended) = HeaderValue::from_bytes(&appended)
-            && appended.to_str().is_ok()
-        {
+        if let Ok(appended) = HeaderValue::from_bytes(&appended) {
             headers.insert(name, appended);
             assert_eq!(find(&headers, peer, trusted).ip, IpAddr::from([9, 9, 9, 9]));
         }

@@ -9,7 +9,7 @@ use crate::octets;
 
 /// Fields that speak about one connection, whether Connection names them or not. TE is apart: `trailers` stays. Trailer
 /// stays: trailers are forwarded.
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,

@@ -7,8 +7,13 @@ use crate::octets::{self, TOKEN};
 /// The address of a node as proxies write it: `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]`,
 /// `[2001:db8::1]:5678`, in quotes or not. None for `unknown`, `_hidden` and anything else. IPv4 in IPv6 becomes IPv4.
 #[must_use]
-pub fn address(node: &str) -> Option<IpAddr> {
-    let node = unquote(octets::trim_text(node))?;
+pub fn parse_address(node: &str) -> Option<IpAddr> {
+    address(node.as_bytes())
+}
+
+/// [`parse_address`] for bytes: one entry that is no text must not hide the entries to its right.
+pub(super) fn address(node: &[u8]) -> Option<IpAddr> {
+    let node = std::str::from_utf8(unquote(octets::trim(node))?).ok()?;
     let ip = if let Some(rest) = node.strip_prefix('[') {
         let (ip, port) = rest.split_once(']')?;
         is_port(port).then(|| ip.parse::<Ipv6Addr>().ok()).flatten().map(IpAddr::V6)?
@@ -33,22 +38,22 @@ fn is_port(text: &str) -> bool {
     }
 }
 
-/// The inside of a quoted string, or the text itself. Escapes have no business in an address or a scheme.
-fn unquote(text: &str) -> Option<&str> {
-    match text.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"').filter(|inside| !inside.contains(['"', '\\'])),
-        None => (!text.contains('"')).then_some(text),
+/// The inside of a quoted string, or the bytes themselves. Escapes have no business in an address or a scheme.
+fn unquote(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [b'"', inside @ .., b'"'] => (!inside.contains(&b'"') && !inside.contains(&b'\\')).then_some(inside),
+        _ => (!text.contains(&b'"')).then_some(text),
     }
 }
 
 /// The value of a parameter of one Forwarded element. None if it is missing, or there twice.
-pub(super) fn param<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn param<'a>(element: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = ElementsFromRight::of(element, b';').filter_map(|pair| {
-        let (left, value) = pair.split_once('=')?;
-        octets::trim_text(left).eq_ignore_ascii_case(name).then_some(value)
+        let (left, right) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+        octets::trim(left).eq_ignore_ascii_case(name.as_bytes()).then_some(right)
     });
-    let value = found.next()?;
-    if found.next().is_some() { None } else { unquote(octets::trim_text(value)) }
+    let (_, value) = found.next()?.split_first()?;
+    if found.next().is_some() { None } else { unquote(octets::trim(value)) }
 }
 
 /// The elements of a list, the last first, where separators in quoted strings don't count.
@@ -56,26 +61,26 @@ pub(super) fn param<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 /// It reads backwards because the right end is the trusted neighbour's: read forwards, a caller's single `"` at the left
 /// end would swallow everything that proxies added behind it.
 pub(super) struct ElementsFromRight<'a> {
-    rest: Option<&'a str>,
+    rest: Option<&'a [u8]>,
     separator: u8,
 }
 
 impl<'a> ElementsFromRight<'a> {
-    pub(super) fn of(text: &'a str, separator: u8) -> ElementsFromRight<'a> {
+    pub(super) fn of(text: &'a [u8], separator: u8) -> ElementsFromRight<'a> {
         ElementsFromRight { rest: Some(text), separator }
     }
 }
 
 impl<'a> Iterator for ElementsFromRight<'a> {
-    type Item = &'a str;
+    type Item = &'a [u8];
 
-    fn next(&mut self) -> Option<&'a str> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         loop {
             let rest = self.rest?;
-            let cut = last_separator(rest.as_bytes(), self.separator);
+            let cut = last_separator(rest, self.separator);
             let element = rest.get(cut.map_or(0, |at| at + 1)..).unwrap_or_default();
             self.rest = cut.and_then(|at| rest.get(..at));
-            let element = octets::trim_text(element);
+            let element = octets::trim(element);
             // Empty elements of a list mean nothing (RFC 9110 section 5.6.1.2).
             if !element.is_empty() {
                 return Some(element);
