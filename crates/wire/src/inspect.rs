@@ -74,9 +74,9 @@ fn check_uri(parts: &Parts) -> Result<(), HeadFault> {
         return Err(HeadFault::MethodUnsupported);
     };
     let path_and_query = path_and_query.as_str();
-    // `http://host?query` has a path-and-query that begins with `?`.
-    if path_and_query.starts_with('?') {
-        return Ok(());
+    // `http://host?query` has no path; what is checked is then `/?query` without its `/`.
+    if let Some(query) = path_and_query.strip_prefix('?') {
+        return target::characters(query.as_bytes());
     }
     match target::parse(path_and_query.as_bytes())?.form {
         TargetForm::Asterisk if parts.method != http::Method::OPTIONS => {
@@ -147,3 +147,6 @@ fn check_host(parts: &Parts) -> Result<(), HeadFault> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

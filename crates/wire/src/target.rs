@@ -39,19 +39,8 @@ pub struct Target {
 /// # Errors
 /// [`HeadFault::UriTooLong`], [`HeadFault::MethodUnsupported`] for the authority form, [`HeadFault::Malformed`].
 pub fn parse(target: &[u8]) -> Result<Target, HeadFault> {
-    if target.len() > bounds::TARGET_BYTES_MAX {
-        return Err(HeadFault::UriTooLong);
-    }
-    // One pass finds both the odd byte and the query.
-    let mut query_at = None;
-    for (at, byte) in target.iter().enumerate() {
-        if !octets::is(*byte, TARGET) {
-            return malformed(odd_byte(*byte));
-        }
-        if *byte == b'?' && query_at.is_none() {
-            query_at = Some(at);
-        }
-    }
+    characters(target)?;
+    let query_at = memchr::memchr(b'?', target);
     let path_end = query_at.unwrap_or(target.len());
     let query = query_at.map(|at| at + 1..target.len());
     if target.first() == Some(&b'/') {
@@ -63,6 +52,17 @@ pub fn parse(target: &[u8]) -> Result<Target, HeadFault> {
         return Ok(Target { form: TargetForm::Asterisk, authority, default_port, path: 0..1, query: None });
     }
     absolute(target, path_end, query)
+}
+
+/// Checks the length and the characters of a target, or of a part of one.
+pub(crate) fn characters(target: &[u8]) -> Result<(), HeadFault> {
+    if target.len() > bounds::TARGET_BYTES_MAX {
+        return Err(HeadFault::UriTooLong);
+    }
+    match target.iter().find(|byte| !octets::is(**byte, TARGET)) {
+        Some(byte) => malformed(odd_byte(*byte)),
+        None => Ok(()),
+    }
 }
 
 fn absolute(target: &[u8], path_end: usize, query: Option<Range<usize>>) -> Result<Target, HeadFault> {
