@@ -3,6 +3,8 @@
 //! What calls are compared with is a normal path (DESIGN section 4, "Paths"), so a pattern is brought into the same form
 //! here, and one that no normal path could ever match is a mistake.
 
+use callgate_wire::path::{self, PathRules};
+
 use crate::config::{Pattern, Segment};
 
 /// Why a text is not a pattern: what is wrong, and what to write instead.
@@ -127,34 +129,25 @@ fn segment(piece: &str, last: bool) -> Result<Segment, NotAPattern> {
     normal(piece).map(Segment::Literal)
 }
 
-/// The segment as the gate sees it in a call: unreserved characters plain, everything else %XX in upper case.
+/// The segment as the gate sees it in a call, by the same function: a pattern that this refuses could never match.
 fn normal(piece: &str) -> Result<String, NotAPattern> {
-    let mut normal = String::with_capacity(piece.len());
-    let mut bytes = piece.bytes();
-    while let Some(byte) = bytes.next() {
-        let (byte, encoded) = if byte == b'%' {
-            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-            match (digit(bytes.next()), digit(bytes.next())) {
-                (Some(high), Some(low)) => (u8::try_from(high * 16 + low).unwrap_or_default(), true),
-                _ => {
-                    return Err(not(
-                        format!("`{piece}` has a `%` without two hexadecimal digits"),
-                        "write `%25` for a percent sign",
-                    ));
-                }
-            }
+    let mut encoded = String::from("/");
+    for byte in piece.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;=:@".contains(&byte) {
+            encoded.push(char::from(byte));
         } else {
-            (byte, false)
-        };
-        let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        let allowed_raw = !encoded && b"!$&'()+,;=:@".contains(&byte);
-        if unreserved || allowed_raw {
-            normal.push(char::from(byte));
-        } else {
-            normal.push_str(&format!("%{byte:02X}"));
+            encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    Ok(normal)
+    // Whether an API lets these through is known only where the pattern stands.
+    let rules = PathRules { encoded_separators: true, semicolons: true };
+    match path::normalize(&encoded, &rules) {
+        Ok(normal) => Ok(normal.trim_start_matches('/').to_owned()),
+        Err(fault) => {
+            let message = format!("no call can match `{piece}`: {fault}");
+            Err(not(message, "write the path as callers send it"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +178,11 @@ mod tests {
         check("/a//b", "error: `//` never occurs in a path that the gate forwards");
         check("/a/../b", "error: `..` never occurs in a path that the gate forwards");
         check("/a?b", "error: `a?b` has a `?` in a segment");
-        check("/a%2", "error: `a%2` has a `%` without two hexadecimal digits");
+        for never in ["/a%2", "/%2e%2E", "/a%00", "/%ff"] {
+            let fault = Pattern::parse(never).unwrap_err();
+            assert!(fault.message.starts_with("no call can match"), "{never}: {}", fault.message);
+        }
+        check("/a b\"", "/a%20b%22");
         check("/{1}", "error: `{1}` is not a name");
     }
 

@@ -14,3 +14,5 @@ mod route;
 mod upstream;
 
 pub(crate) use gate::config;
+pub(crate) use guards::is_media_type;
+pub(crate) use upstream::is_upstream;

@@ -1,5 +1,7 @@
 //! Mistakes for people: the line, a caret under the place, what to write instead. And for machines: JSON.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Report, Severity};
@@ -37,8 +39,9 @@ impl Report {
         };
         let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()));
         if diagnostic.line > 0 {
-            let caret = AnnotationKind::Primary.span(self.caret(diagnostic));
-            group = group.element(Snippet::source(self.source.as_str()).path(file).annotation(caret));
+            let (line, caret) = self.line(diagnostic);
+            let snippet = Snippet::source(line).line_start(diagnostic.line).path(file);
+            group = group.element(snippet.annotation(AnnotationKind::Primary.span(caret)));
         }
         match &diagnostic.help {
             Some(help) => group.element(Level::HELP.message(help.as_str())),
@@ -46,11 +49,16 @@ impl Report {
         }
     }
 
-    /// The renderer slices the text with this: it must lie in the text, on character boundaries.
-    fn caret(&self, diagnostic: &Diagnostic) -> std::ops::Range<usize> {
-        let range = diagnostic.range();
-        let start = self.source.floor_char_boundary(range.start);
-        start..self.source.ceil_char_boundary(range.end.max(start))
+    /// The line of a mistake, alone (the renderer looks at all of what it is given, for every mistake), and the place in
+    /// it. The renderer slices with that place: it must lie in the line, on character boundaries.
+    fn line(&self, diagnostic: &Diagnostic) -> (&str, Range<usize>) {
+        let start = self.source.floor_char_boundary(diagnostic.start);
+        let (before, after) = self.source.split_at_checked(start).unwrap_or((&self.source, ""));
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line_end = after.find(['\r', '\n']).map_or(self.source.len(), |at| start + at);
+        let line = self.source.get(line_start..line_end).unwrap_or_default();
+        let end = self.source.ceil_char_boundary(diagnostic.range().end).min(line_end);
+        (line, start - line_start..end.max(start) - line_start)
     }
 
     fn summary(&self, file: &str) -> String {

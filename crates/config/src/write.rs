@@ -68,6 +68,8 @@ pub fn minimal(values: &Minimal) -> String {
 /// What `init` writes for an upstream that nothing else is known about.
 #[must_use]
 pub fn starter(upstream: &str) -> String {
+    // A gate on its own upstream's port would call itself.
+    let port = if upstream.contains(":8080") { 8000 } else { 8080 };
     format!(
         "\
 # The gate's configuration. Every setting: docs/configuration.md. Check it: callgate check. Serve it: callgate serve
@@ -75,7 +77,7 @@ version: 1
 # mode: observe                      # refuses nothing and records what it would have refused
 
 listen:
-  - address: 127.0.0.1:8080          # 0.0.0.0:8443 for everybody, with `tls: {{ certificate: …, key: … }}`
+  - address: 127.0.0.1:{port}          # 0.0.0.0:8443 for everybody, with `tls: {{ certificate: …, key: … }}`
 # health: 127.0.0.1:9901             # /livez /readyz /metrics
 data_dir: ./callgate-data            # keys, counters, records
 

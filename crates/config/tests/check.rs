@@ -1,5 +1,7 @@
 //! What `callgate check` tells about a configuration that is right: the mapping, and the weak spots.
 
+#![expect(clippy::panic, reason = "helpers of tests stop the test")]
+
 use std::path::Path;
 
 use callgate_config::{Config, mapping, parse, security};

@@ -1,5 +1,7 @@
 //! The table of settings, what is made from it, and the reader: none may drift from the others.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests stop the test")]
+
 use std::path::{Path, PathBuf};
 
 use callgate_config::settings::{Kind, ROOT, Section, Setting};
@@ -208,7 +210,12 @@ fn what_we_write_is_what_we_read() {
         # routes:            # without routes, every path is forwarded
         #   - GET /health: { access: public }
     "#);
-    for text in [write::minimal(&minimal), write::starter("http://[::1]:3000/x"), write::SMALLEST.to_owned()] {
+    for text in [
+        write::minimal(&minimal),
+        write::starter("http://[::1]:3000/x"),
+        write::starter("http://localhost:8080"),
+        write::SMALLEST.to_owned(),
+    ] {
         match parse(&text, Path::new("/nowhere"), &|_| None) {
             Ok(loaded) => assert!(loaded.report.diagnostics.is_empty(), "{text}\n{}", loaded.report),
             Err(report) => panic!("{text}\n{report}"),

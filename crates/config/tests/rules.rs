@@ -1,5 +1,7 @@
 //! Every rule of the file format: a text as a user would write it, and what the reader says.
 
+#![expect(clippy::panic, reason = "helpers of tests stop the test")]
+
 use std::path::Path;
 
 use callgate_config::{Config, Severity, parse};

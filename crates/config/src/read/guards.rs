@@ -130,33 +130,30 @@ pub(super) fn overlap(left: &[IpNet], right: &[IpNet]) -> bool {
 
 /// Media type patterns, lower case.
 fn media(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {
-    let nodes = walk.many(entry);
-    Some(
-        nodes
-            .into_iter()
-            .filter_map(|node| {
-                let text = walk.text(entry, node)?;
-                let help = "write `application/json`, `application/*+json`, `text/*` or `*/*`";
-                let (kind, subtype) = text.split_once('/').unwrap_or_default();
-                let subtype_fits = subtype == "*"
-                    || is_token(subtype.strip_prefix("*+").unwrap_or(subtype))
-                        && !subtype.strip_prefix("*+").unwrap_or(subtype).contains('*');
-                let fits = is_token(kind) && subtype_fits && (!kind.contains('*') || kind == "*" && subtype == "*");
-                if text.contains(';') {
-                    walk.error(
-                        node.span,
-                        format!("`{text}` has parameters"),
-                        "leave them out: every parameter of a type is taken",
-                    );
-                } else if !fits {
-                    walk.error(node.span, format!("`{text}` is not a media type"), help);
-                } else {
-                    return Some(text.to_ascii_lowercase());
-                }
-                None
-            })
-            .collect(),
-    )
+    let mut patterns: Vec<String> = Vec::new();
+    for node in walk.many(entry) {
+        let Some(text) = walk.text(entry, node) else { continue };
+        if text.contains(';') {
+            let help = "leave them out: a type is taken with any parameters";
+            walk.error(node.span, format!("`{text}` has parameters"), help);
+        } else if is_media_type(text) {
+            patterns.push(text.to_ascii_lowercase());
+        } else {
+            let help = "write `application/json`, `application/*+json`, `text/*` or `*/*`";
+            walk.error(node.span, format!("`{text}` is not a media type"), help);
+        }
+    }
+    Some(patterns)
+}
+
+/// Whether a text is a media type or a pattern of them: `a/b`, `a/*+suffix`, `a/*`, `*/*`.
+pub(crate) fn is_media_type(text: &str) -> bool {
+    let word = |text: &str| is_token(text) && !text.contains('*');
+    match text.split_once('/') {
+        Some(("*", subtype)) => subtype == "*",
+        Some((kind, subtype)) => word(kind) && (subtype == "*" || word(subtype.strip_prefix("*+").unwrap_or(subtype))),
+        None => false,
+    }
 }
 
 fn scopes(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {

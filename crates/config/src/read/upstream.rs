@@ -85,6 +85,11 @@ pub(super) fn url(walk: &mut Walk<'_>, entry: &Entry, node: &Node) -> Option<Url
     }
 }
 
+/// Whether a text is the URL of a server.
+pub(crate) fn is_upstream(text: &str) -> bool {
+    parse(text).is_ok()
+}
+
 fn parse(text: &str) -> Result<Url, String> {
     let (tls, rest) = match text.split_once("://") {
         Some(("http", rest)) => (false, rest),
