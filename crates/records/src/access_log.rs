@@ -149,3 +149,6 @@ impl AccessLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

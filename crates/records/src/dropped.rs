@@ -8,11 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The classes in their order; the first is for calls whose client was gone before a status was sent.
 pub(crate) const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The class of a status.
-pub(crate) fn class(status: u16) -> &'static str {
-    CLASSES.get(usize::from(status / 100)).copied().unwrap_or("5xx")
-}
-
 /// Counters that every worker may touch, but only when its record was dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use callgate_store::StoreError;
+
 use crate::access_log::LogTarget;
 
 /// Why records are not kept or not found.
@@ -19,6 +21,12 @@ pub enum RecordsError {
     /// The machine gave no thread.
     #[error("the recorder's threads could not be started")]
     Thread(#[source] io::Error),
+    /// The recorder works without a database.
+    #[error("this gate keeps no calls: it was started without a data folder")]
+    NotKept,
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl fmt::Display for LogTarget {

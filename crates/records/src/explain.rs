@@ -11,9 +11,12 @@ mod page;
 mod status;
 
 pub use asked::Asked;
-pub use call::call;
+pub use call::{call, call_in_short};
 pub use code::{code, code_in_short};
 pub use page::{Mark, Page, Row, Section, Tone};
 pub use status::{class, status};
 
 pub(crate) use lessons::lesson;
+
+#[cfg(test)]
+mod tests;

@@ -8,16 +8,25 @@ mod access_log;
 mod dropped;
 mod error;
 pub mod explain;
+mod find;
+mod follow;
 mod metrics;
 mod names;
 pub mod pages;
 mod printable;
+mod recent;
 mod recorder;
 #[cfg(test)]
 mod sample;
+mod stats;
+mod tallies;
+mod usage;
 
 pub use access_log::LogTarget;
 pub use error::RecordsError;
-pub use printable::printable;
+pub use find::{Find, FindFault, matches};
+pub use follow::{Follow, Followed};
 pub use metrics::{Kind, METRICS, Metric};
+pub use printable::printable;
 pub use recorder::{Recorder, RecorderConfig, RecorderGuard, RecorderHandle};
+pub use stats::{ApiStats, CodeStats, ConsumerStats, Latency, RouteStats, Stats, WindowStats};

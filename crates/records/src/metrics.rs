@@ -11,43 +11,41 @@ mod histogram;
 mod page;
 mod table;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use callgate_model::bounds;
 use callgate_model::{CallRecord, Code};
 
-use crate::names::{NameId, Names};
+use crate::names::{NameId, Named, Names, NumberMap};
 use exposition::Exposition;
 pub(crate) use gauges::Gauges;
 use histogram::Histogram;
 pub(crate) use page::page;
 pub use table::{Kind, METRICS, Metric};
 
-/// The label of calls that reached no API or no route.
-const NONE: &str = "-";
 /// The label that gathers what is past the bound.
 const OTHER: &str = "other";
 
 /// What has been counted so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tallies {
-    names: Names,
+pub(crate) struct MetricTallies {
     /// Bounded by [`bounds::METRIC_SERIES_MAX`], after which calls go to `calls_other`.
-    calls: HashMap<CallSeries, u64>,
+    calls: NumberMap<CallSeries, u64>,
     calls_other: u64,
-    refusals: HashMap<(NameId, Code), u64>,
-    would_refuse: HashMap<(NameId, Code), u64>,
-    apis: HashMap<NameId, ApiTallies>,
+    refusals: NumberMap<(NameId, Code), u64>,
+    would_refuse: NumberMap<(NameId, Code), u64>,
+    apis: NumberMap<NameId, ApiTallies>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct CallSeries {
     api: NameId,
     route: NameId,
-    method: &'static str,
+    method: Method,
     status: u16,
 }
+
+/// A method that may be a label, by its place in [`Method::NAMES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Method(u8);
 
 #[derive(Debug, Clone, Default)]
 struct ApiTallies {
@@ -70,14 +68,12 @@ pub(crate) struct Outside {
     pub(crate) config_generation: u64,
 }
 
-// === impl Tallies ===
+// === impl MetricTallies ===
 
-impl Tallies {
+impl MetricTallies {
     /// Counts one call.
-    pub(crate) fn add(&mut self, record: &CallRecord) {
-        let api = self.name(record.api.as_ref());
-        let route = self.name(record.route.as_ref());
-        let series = CallSeries { api, route, method: method(&record.method), status: record.status };
+    pub(crate) fn add(&mut self, record: &CallRecord, Named { api, route, .. }: Named) {
+        let series = CallSeries { api, route, method: Method::of(&record.method), status: record.status };
         let room = self.calls.len() < bounds::METRIC_SERIES_MAX;
         match self.calls.get_mut(&series) {
             Some(count) => *count += 1,
@@ -99,60 +95,38 @@ impl Tallies {
         }
     }
 
-    /// Names come from the configuration, but it may be reloaded for ever: past the bound they are all `other`.
-    fn name(&mut self, name: Option<&Arc<str>>) -> NameId {
-        match name {
-            Some(name) => match self.names.known(name) {
-                Some(id) => id,
-                None if self.names.len() < bounds::METRIC_SERIES_MAX => self.names.id(name),
-                None => self.names.id(&Arc::from(OTHER)),
-            },
-            None => self.names.known(NONE).unwrap_or_else(|| self.names.id(&Arc::from(NONE))),
-        }
-    }
-
     /// Everything as text; `gauges` and `outside` are what the tallies do not know.
-    pub(crate) fn expose(&self, gauges: &Gauges, outside: &Outside) -> String {
+    pub(crate) fn expose(&self, names: &Names, gauges: &Gauges, outside: &Outside) -> String {
         let mut page = Exposition::default();
-        self.expose_calls(&mut page);
-        self.expose_codes(&mut page, &table::REFUSALS, &self.refusals);
-        self.expose_codes(&mut page, &table::WOULD_REFUSE, &self.would_refuse);
-        self.expose_apis(&mut page);
+        self.expose_calls(names, &mut page);
+        expose_codes(&table::REFUSALS, &self.refusals, names, &mut page);
+        expose_codes(&table::WOULD_REFUSE, &self.would_refuse, names, &mut page);
+        self.expose_apis(names, &mut page);
         outside.expose(&mut page);
         gauges.expose(&mut page);
         page.into_text()
     }
 
-    fn expose_calls(&self, page: &mut Exposition) {
+    fn expose_calls(&self, names: &Names, page: &mut Exposition) {
         page.family(&table::CALLS);
-        let mut rows: Vec<_> = self.calls.iter().map(|(series, count)| (self.labels(series), *count)).collect();
+        let row = |(series, count): (&CallSeries, &u64)| {
+            let CallSeries { api, route, method, status } = series;
+            (names.text(*api).as_ref(), names.text(*route).as_ref(), method.name(), status.to_string(), *count)
+        };
+        let mut rows: Vec<(&str, &str, &str, String, u64)> = self.calls.iter().map(row).collect();
         rows.sort_unstable();
         if self.calls_other > 0 {
-            rows.push(((OTHER.into(), OTHER.into(), OTHER, OTHER.to_owned()), self.calls_other));
+            rows.push((OTHER, OTHER, OTHER, OTHER.to_owned(), self.calls_other));
         }
-        for ((api, route, method, status), count) in rows {
-            let labels = [("api", &*api), ("route", &*route), ("method", method), ("status", &*status)];
+        for (api, route, method, status, count) in rows {
+            let labels = [("api", api), ("route", route), ("method", method), ("status", &*status)];
             page.sample(table::CALLS.name, &labels, count);
         }
     }
 
-    fn labels(&self, series: &CallSeries) -> (Arc<str>, Arc<str>, &'static str, String) {
-        (self.names.text(series.api), self.names.text(series.route), series.method, series.status.to_string())
-    }
-
-    fn expose_codes(&self, page: &mut Exposition, metric: &Metric, tallies: &HashMap<(NameId, Code), u64>) {
-        page.family(metric);
-        let mut rows: Vec<_> =
-            tallies.iter().map(|((api, code), count)| (self.names.text(*api), *code, *count)).collect();
-        rows.sort_unstable();
-        for (api, code, count) in rows {
-            page.sample(metric.name, &[("api", &*api), ("code", code.name())], count);
-        }
-    }
-
-    fn expose_apis(&self, page: &mut Exposition) {
-        let mut rows: Vec<_> = self.apis.iter().map(|(api, tallies)| (self.names.text(*api), tallies)).collect();
-        rows.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    fn expose_apis(&self, names: &Names, page: &mut Exposition) {
+        let mut rows: Vec<_> = self.apis.iter().map(|(api, tallies)| (names.text(*api), tallies)).collect();
+        rows.sort_unstable_by(|left, right| left.0.cmp(right.0));
         page.family(&table::CALL_DURATION);
         for (api, tallies) in &rows {
             page.histogram(table::CALL_DURATION.name, ("api", api), &tallies.duration);
@@ -169,6 +143,15 @@ impl Tallies {
         for (api, tallies) in &rows {
             page.sample(table::RESPONSE_BYTES.name, &[("api", &**api)], tallies.response_bytes);
         }
+    }
+}
+
+fn expose_codes(metric: &Metric, tallies: &NumberMap<(NameId, Code), u64>, names: &Names, page: &mut Exposition) {
+    page.family(metric);
+    let mut rows: Vec<_> = tallies.iter().map(|((api, code), count)| (names.text(*api), *code, *count)).collect();
+    rows.sort_unstable();
+    for (api, code, count) in rows {
+        page.sample(metric.name, &[("api", api), ("code", code.name())], count);
     }
 }
 
@@ -197,8 +180,22 @@ impl Outside {
     }
 }
 
-/// The methods of RFC 9110, 5789 and 10008; others are chosen by callers and gathered under OpenTelemetry's word.
-fn method(method: &str) -> &'static str {
-    const KNOWN: [&str; 10] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+// === impl Method ===
+
+impl Method {
+    /// Of RFC 9110, 5789 and 10008; the others are chosen by callers and gathered under OpenTelemetry's word for that.
+    const NAMES: [&str; 11] =
+        ["_OTHER", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
+
+    fn of(method: &str) -> Method {
+        let known = Method::NAMES.iter().position(|known| *known == method);
+        Method(known.and_then(|index| u8::try_from(index).ok()).unwrap_or(0))
+    }
+
+    fn name(self) -> &'static str {
+        Method::NAMES.get(usize::from(self.0)).copied().unwrap_or("_OTHER")
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,10 @@ mod tests {
             std::fs::write(&path, generated).unwrap();
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == generated, "docs/{name} is out of date: run CALLGATE_UPDATE=1 cargo test -p callgate-records");
+        assert!(
+            committed == generated,
+            "docs/{name} is out of date: run CALLGATE_UPDATE=1 cargo test -p callgate-records"
+        );
     }
 
     #[test]

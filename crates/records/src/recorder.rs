@@ -4,22 +4,26 @@
 //! of recording. It looks by itself, every 1 to 50 ms, more often the more it finds.
 
 mod handle;
+mod keeping;
 mod run;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callgate_model::{Clock, bounds};
+use callgate_store::CallsDb;
 use crossbeam_queue::ArrayQueue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::RecordsError;
 use crate::access_log::{AccessLog, LogCounts, LogTarget, Sink};
 use crate::dropped::Dropped;
-use crate::metrics::{Gauges, Tallies};
+use crate::metrics::Gauges;
+use crate::tallies::Tallies;
 
 pub use handle::RecorderHandle;
 use handle::{Command, Shared};
+use keeping::StoreCounts;
 use run::Run;
 
 /// Orders (flush, reopen, stop) on their way; they come from people, not from calls.
@@ -29,6 +33,7 @@ const COMMANDS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct RecorderConfig {
     log: LogTarget,
+    calls: Option<CallsDb>,
     clock: Clock,
 }
 
@@ -36,9 +41,9 @@ pub struct RecorderConfig {
 #[derive(Debug)]
 pub struct Recorder;
 
-/// Whoever holds this ends the recorder.
+/// Whoever holds this ends the recorder: [`RecorderGuard::stop`] waits for the end, dropping it does not.
 #[derive(Debug)]
-#[must_use = "records that are still queued are lost unless the guard is stopped"]
+#[must_use = "dropping the guard ends the recorder"]
 pub struct RecorderGuard {
     commands: mpsc::Sender<Command>,
     /// Resolves when the thread is at its end.
@@ -51,13 +56,20 @@ impl RecorderConfig {
     /// No access log, nothing stored: metrics only.
     #[must_use]
     pub fn new(clock: Clock) -> RecorderConfig {
-        RecorderConfig { log: LogTarget::Off, clock }
+        RecorderConfig { log: LogTarget::Off, calls: None, clock }
     }
 
     /// Where the access log goes.
     #[must_use]
     pub fn log(mut self, target: LogTarget) -> RecorderConfig {
         self.log = target;
+        self
+    }
+
+    /// Where usage and recent calls are kept.
+    #[must_use]
+    pub fn calls(mut self, database: CallsDb) -> RecorderConfig {
+        self.calls = Some(database);
         self
     }
 }
@@ -82,21 +94,28 @@ impl Recorder {
     ) -> Result<(RecorderHandle, RecorderGuard), RecordsError> {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (end, ended) = oneshot::channel();
+        let (followers, _) = broadcast::channel(bounds::FOLLOW_QUEUE_MAX);
+        let mut tallies = Tallies::new(config.clock.mono_ns());
+        tallies.usage.on = config.calls.is_some();
         let shared = Arc::new(Shared {
             calls: ArrayQueue::new(queue_max),
             refusals: ArrayQueue::new(queue_max),
             calls_dropped: Dropped::default(),
             refusals_dropped: Dropped::default(),
-            tallies: Mutex::new(Tallies::default()),
+            tallies: Mutex::new(tallies),
             gauges: Mutex::new(Gauges::default()),
             log_counts: Arc::new(LogCounts::default()),
+            store_counts: StoreCounts::default(),
             config_generation: 0.into(),
+            clock: config.clock.clone(),
+            database: config.calls.clone(),
+            followers: followers.downgrade(),
             commands: commands.clone(),
         });
         let log = AccessLog::start(sink, Arc::clone(&shared.log_counts)).map_err(RecordsError::Thread)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RecordsError::Thread)?;
-        let run = Run::new(Arc::clone(&shared), config.clock, log, inbox);
+        let run = Run::new(Arc::clone(&shared), config.clock, log, config.calls, followers, inbox);
         std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
@@ -114,13 +133,20 @@ impl Recorder {
 impl RecorderGuard {
     /// Takes what is still queued, writes everything, and ends the thread. False when that took longer than `within`:
     /// a log target or a database that does not take what it is given must not keep the process alive.
-    pub async fn stop(self, within: Duration) -> bool {
+    pub async fn stop(mut self, within: Duration) -> bool {
         let stopping = async {
             // A recorder that is gone already has nothing left to do.
             drop(self.commands.send(Command::Stop).await);
-            drop(self.ended.await);
+            drop((&mut self.ended).await);
         };
         tokio::time::timeout(within, stopping).await.is_ok()
+    }
+}
+
+impl Drop for RecorderGuard {
+    fn drop(&mut self) {
+        // Full of orders or gone already: either way it needs no other word from us.
+        drop(self.commands.try_send(Command::Stop));
     }
 }
 

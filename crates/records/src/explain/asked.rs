@@ -42,7 +42,8 @@ impl Asked {
 }
 
 fn help(word: &str) -> String {
-    let nearest = Code::ALL.iter().map(|code| (distance(code.name(), word), code)).min_by_key(|(distance, _)| *distance);
+    let nearest =
+        Code::ALL.iter().map(|code| (distance(code.name(), word), code)).min_by_key(|(distance, _)| *distance);
     let near = match nearest {
         Some((distance, code)) if distance <= 3 => format!("; did you mean `{}`?", code.name()),
         _ => String::new(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::lesson;
 use super::page::{Mark, Page, Row, Section};
+use crate::printable::printable;
 
 /// Explains one call: its way through the phases, the rule that refused it, what its caller was told, what only the
 /// operator sees, and what would let it pass.
@@ -22,6 +23,30 @@ pub fn call(record: &CallRecord) -> Page {
     Page { title: title(record), sections }
 }
 
+/// One call in one line, for lists of them: when, status, what was asked, by whom, how long, why not, which call.
+#[must_use]
+pub fn call_in_short(record: &CallRecord) -> String {
+    let at = moment(record.started_ms);
+    let who = record.consumer.as_deref().map_or_else(|| record.client.to_string(), str::to_owned);
+    let status = match record.status {
+        0 => "---".to_owned(),
+        status => status.to_string(),
+    };
+    let why = match (&record.refusal, record.would_refuse.first(), record.end) {
+        (Some(refusal), ..) => format!(" {}", refusal.code.name()),
+        (None, Some(refusal), _) => format!(" would refuse {}", refusal.code.name()),
+        (None, None, End::Complete) => String::new(),
+        (None, None, end) => format!(" {}", end.name()),
+    };
+    let took = milliseconds(record.duration_us);
+    let line = format!("{at} {status} {} {} {who} {took}{why} {}", record.method, record.path, record.call_id);
+    printable(&line).into_owned()
+}
+
+fn moment(unix_ms: i64) -> String {
+    Timestamp::from_millisecond(unix_ms).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.3}"))
+}
+
 fn title(record: &CallRecord) -> String {
     let call = format!("{} {}", record.method, record.path);
     match (&record.refusal, record.end) {
@@ -34,7 +59,12 @@ fn title(record: &CallRecord) -> String {
             format!("{call} was answered with {}, but the upstream broke off in the middle", record.status)
         }
         (None, End::TimedOut) => format!("{call} was answered with {}, and ended by a time bound", record.status),
-        (None, _) if record.would_refuse.is_empty() => format!("{call} passed and was answered with {}", record.status),
+        (None, _) if record.would_refuse.is_empty() => match &record.upstream {
+            Some(upstream) if upstream.status == Some(record.status) && record.status >= 400 => {
+                format!("{call} passed the gate; the {} is the upstream's own answer", record.status)
+            }
+            _ => format!("{call} passed and was answered with {}", record.status),
+        },
         (None, _) => format!(
             "{call} was answered with {}; in enforce mode it would have been refused: {}",
             record.status,
@@ -48,14 +78,13 @@ fn without_dot(sentence: &str) -> &str {
 }
 
 fn facts(record: &CallRecord) -> Section {
-    let at = Timestamp::from_millisecond(record.started_ms).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.3}"));
     let from = match record.client == record.peer {
         true => record.client.to_string(),
         false => format!("{}, through {}", record.client, record.peer),
     };
     let mut rows = vec![
         Row::fact("call", record.call_id.to_string()),
-        Row::fact("at", at),
+        Row::fact("at", moment(record.started_ms)),
         Row::fact("from", from),
         Row::fact("asked", format!("{} {} on {}", record.method, record.path, or_dash(&record.host))),
         Row::fact("took", milliseconds(record.duration_us)),
@@ -140,9 +169,11 @@ fn passed(record: &CallRecord, phase: Phase) -> String {
             Some(upstream) => format!("to {}", upstream.server),
             None => "the gate answered itself".to_owned(),
         },
-        Phase::Inspect => record.upstream.as_ref().and_then(|upstream| upstream.status).map_or_else(String::new, |status| {
-            format!("the upstream's {status}, sent on as {}", record.status)
-        }),
+        Phase::Inspect => record
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.status)
+            .map_or_else(String::new, |status| format!("the upstream's {status}, sent on as {}", record.status)),
         Phase::Admit | Phase::Authorize | Phase::Meter | Phase::Check | Phase::Record => String::new(),
     }
 }
@@ -192,7 +223,10 @@ fn upstream(record: &CallRecord) -> Section {
             let rest_us = record.duration_us.saturating_sub(part.head_us);
             rows.push(Row::fact("status", status.to_string()));
             rows.push(Row::fact("head after", milliseconds(part.head_us)));
-            rows.push(Row::fact("the rest", format!("{}: the gate's own work and the body's way", milliseconds(rest_us))));
+            rows.push(Row::fact(
+                "the rest",
+                format!("{}: the gate's own work and the body's way", milliseconds(rest_us)),
+            ));
         }
         None => rows.push(Row::fact("status", "none: it gave no answer")),
     }

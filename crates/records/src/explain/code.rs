@@ -13,18 +13,24 @@ pub fn code(code: Code) -> Page {
     Page {
         title: format!("{} {}: {}", code.status(), code.name(), code.title()),
         sections: vec![
-            Section::new("When", vec![
-                Row::text(lesson.when),
-                Row::text(format!("It arises in the phase `{}`: {}.", phase.name(), phase.about())),
-            ]),
+            Section::new(
+                "When",
+                vec![
+                    Row::text(lesson.when),
+                    Row::text(format!("It arises in the phase `{}`: {}.", phase.name(), phase.about())),
+                ],
+            ),
             Section::new("What a caller does", vec![Row::text(lesson.caller)]),
             Section::new("What the operator does", vec![Row::text(lesson.operator)]),
             Section::new("For example", vec![Row::text(lesson.example)]),
-            Section::new("How to recognise it", vec![
-                Row::fact("status", code.status().to_string()),
-                Row::fact("field", format!("Callgate-Refused: {}", code.name())),
-                Row::fact("type", code.urn()),
-            ]),
+            Section::new(
+                "How to recognise it",
+                vec![
+                    Row::fact("status", code.status().to_string()),
+                    Row::fact("field", format!("Callgate-Refused: {}", code.name())),
+                    Row::fact("type", code.urn()),
+                ],
+            ),
         ],
     }
 }

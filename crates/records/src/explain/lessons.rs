@@ -167,7 +167,7 @@ lessons! {
     StoreUnavailable:
         "The gate needed the store for this call (mostly to account for a quota) and it did not answer in time. To let the call pass uncounted would be a guess.",
         "Try again after the time in Retry-After.",
-        "Look at the disk of `data_dir`: is it full or slow, does another program hold the database?",
+        "Look at the disk of `data_dir`: it may be full or slow, or another program holds the database.",
         "A backup program locks the database for two seconds.";
     BodyMalformed:
         "The body is not well-formed JSON or XML although its Content-Type says so, or it is nested deeper than 128 levels.",

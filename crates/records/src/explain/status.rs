@@ -26,7 +26,10 @@ pub fn status(status: u16) -> Option<Page> {
     Some(Page {
         title,
         sections: vec![
-            Section::new("Meaning", vec![Row::text(meaning), Row::text(format!("{}: {}", range.name, range.meaning))]),
+            Section::new(
+                "Meaning",
+                vec![Row::text(meaning), Row::text(format!("{}xx, {}: {}", status / 100, range.name, range.meaning))],
+            ),
             Section::new("At the gate", vec![Row::text(gate)]),
             list("Codes of the gate", &codes),
         ],

@@ -4,13 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use callgate_model::CallRecord;
+use callgate_model::{CallId, CallRecord, Clock};
+use callgate_store::{CallFilter, CallsDb};
 use crossbeam_queue::ArrayQueue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::keeping::StoreCounts;
+use crate::RecordsError;
 use crate::access_log::LogCounts;
 use crate::dropped::Dropped;
-use crate::metrics::{Gauges, Outside, Tallies};
+use crate::follow::Follow;
+use crate::metrics::{Gauges, Outside};
+use crate::stats::Stats;
+use crate::tallies::Tallies;
 
 /// A flush that a stuck target holds up ends after this.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
@@ -19,7 +25,7 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Calls that were answered by an upstream.
-    pub(crate) calls: ArrayQueue<Box<callgate_model::CallRecord>>,
+    pub(crate) calls: ArrayQueue<Box<CallRecord>>,
     /// Refused calls, apart: a flood of good calls must not hide an attack, nor a flood of refusals the good calls.
     pub(crate) refusals: ArrayQueue<Box<CallRecord>>,
     pub(crate) calls_dropped: Dropped,
@@ -28,15 +34,20 @@ pub(crate) struct Shared {
     pub(crate) tallies: Mutex<Tallies>,
     pub(crate) gauges: Mutex<Gauges>,
     pub(crate) log_counts: Arc<LogCounts>,
+    pub(crate) store_counts: StoreCounts,
     pub(crate) config_generation: AtomicU64,
+    pub(crate) clock: Clock,
+    pub(crate) database: Option<CallsDb>,
+    /// Weak, so that followers hear the end when the recorder's own sender is gone.
+    pub(crate) followers: broadcast::WeakSender<Arc<CallRecord>>,
     pub(crate) commands: mpsc::Sender<Command>,
 }
 
 /// An order to the recorder. Every one wakes it.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Answer when everything recorded before this has been written.
-    Flush(oneshot::Sender<()>),
+    /// Answer when everything recorded before this has been written; false when the database did not take it.
+    Flush(oneshot::Sender<bool>),
     /// Open the access log's file anew.
     ReopenLog,
     /// Write everything and end.
@@ -63,11 +74,11 @@ impl RecorderHandle {
     }
 
     /// Waits until everything recorded before this is in the log, the metrics and the database. False when that took
-    /// longer than ten seconds, or the recorder has ended.
+    /// longer than ten seconds, the database did not take it, or the recorder has ended.
     pub async fn flush(&self) -> bool {
         let flushing = async {
             let (done, heard) = oneshot::channel();
-            self.0.commands.send(Command::Flush(done)).await.is_ok() && heard.await.is_ok()
+            self.0.commands.send(Command::Flush(done)).await.is_ok() && heard.await.unwrap_or(false)
         };
         tokio::time::timeout(FLUSH_TIME_MAX, flushing).await.unwrap_or(false)
     }
@@ -84,7 +95,48 @@ impl RecorderHandle {
     pub fn metrics(&self) -> String {
         let outside = self.0.outside();
         let gauges = locked(&self.0.gauges);
-        locked(&self.0.tallies).expose(&gauges, &outside)
+        let tallies = locked(&self.0.tallies);
+        tallies.metrics.expose(&tallies.names, &gauges, &outside)
+    }
+
+    /// What happened in the last ten seconds and the last minute.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let (at_ms, now_ns) = (self.0.clock.unix_ms(), self.0.clock.mono_ns());
+        let tallies = locked(&self.0.tallies);
+        Stats { dropped: self.0.dropped(), ..tallies.stats.snapshot(&tallies.names, at_ms, now_ns) }
+    }
+
+    /// Calls as they come, from now on; none when the recorder has ended.
+    #[must_use]
+    pub fn follow(&self, filter: CallFilter) -> Option<Follow> {
+        Some(Follow::new(self.0.followers.upgrade()?.subscribe(), filter))
+    }
+
+    /// Kept calls, newest first, those recorded just now included.
+    ///
+    /// # Errors
+    /// When nothing is kept, or the database does not answer.
+    pub async fn find(&self, filter: CallFilter) -> Result<Vec<CallRecord>, RecordsError> {
+        let database = self.settled().await?;
+        Ok(database.find_calls(filter).await?)
+    }
+
+    /// One kept call, also when it was recorded just now.
+    ///
+    /// # Errors
+    /// When nothing is kept, or the database does not answer.
+    pub async fn get(&self, id: CallId) -> Result<Option<CallRecord>, RecordsError> {
+        let database = self.settled().await?;
+        Ok(database.get_call(id).await?)
+    }
+
+    async fn settled(&self) -> Result<&CallsDb, RecordsError> {
+        let database = self.0.database.as_ref().ok_or(RecordsError::NotKept)?;
+        if !self.flush().await {
+            tracing::warn!("the newest calls are not in calls.db yet; what is there is shown");
+        }
+        Ok(database)
     }
 
     /// Adds a gauge of another part of the gate; it is read at every scrape. The same name and labels again replace it.
@@ -130,8 +182,10 @@ impl Shared {
             log_lines: self.log_counts.written.load(Ordering::Relaxed),
             log_lines_lost: self.log_counts.lost.load(Ordering::Relaxed),
             log_errors: self.log_counts.errors.load(Ordering::Relaxed),
+            calls_not_stored: self.store_counts.calls_not_stored.load(Ordering::Relaxed),
+            usage_lost: self.store_counts.usage_lost.load(Ordering::Relaxed),
+            store_errors: self.store_counts.errors.load(Ordering::Relaxed),
             config_generation: self.config_generation.load(Ordering::Relaxed),
-            ..Outside::default()
         }
     }
 }
