@@ -334,7 +334,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CheckedStream<IO> {
             // hyper doesn't read again between the end of a call and the client's next byte: what was held is announced
             // to it, and the idle clock is started here. When it rings, hyper reads, and poll_head says the rest.
             stream.handle.wake();
-            let _ = stream.poll_idle(context);
+            if stream.poll_idle(context).is_ready() {
+                context.waker().wake_by_ref();
+            }
         }
         Poll::Ready(Ok(()))
     }

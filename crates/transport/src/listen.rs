@@ -147,7 +147,7 @@ impl LocalListener {
                 Ok(permit) => {
                     // A response's head and body may be two writes; Nagle would hold the second back. An error here means
                     // that the client is gone, which reading will say.
-                    let _ = socket.set_nodelay(true);
+                    socket.set_nodelay(true).ok();
                     return Arrival { socket, peer, permit };
                 }
                 Err(_full) => self.turn_away(&socket),
@@ -159,7 +159,7 @@ impl LocalListener {
     fn turn_away(&self, socket: &TcpStream) {
         if self.clear_text {
             // Sent straight to the socket: a fresh one has an empty buffer, and whether it worked changes nothing.
-            let _ = SockRef::from(socket).send(OVERLOADED);
+            SockRef::from(socket).send(OVERLOADED).ok();
         }
     }
 }

@@ -18,3 +18,6 @@ pub use self::error::{Kind, Side, UpstreamError};
 pub use self::lease::UpstreamBody;
 pub use self::pool::{Pool, PoolStats, Sent};
 pub use self::server::Server;
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl Body {
     /// Hands out bytes of this body and none after it.
     pub(super) fn poll_read<IO: AsyncRead + Unpin>(
         &mut self,
-        source: Source<'_, IO>,
+        mut source: Source<'_, IO>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
         timing: &Timing,
@@ -125,8 +125,8 @@ impl Body {
     ) -> Poll<io::Result<Step>> {
         let before = into.filled().len();
         let read = match &mut self.extent {
-            Extent::Length(left) => poll_length(*left, source, context, into),
-            Extent::Chunked(scanner) => poll_chunked(scanner, source, context, into),
+            Extent::Length(left) => poll_length(*left, &mut source, context, into),
+            Extent::Chunked(scanner) => poll_chunked(scanner, &mut source, context, into),
         };
         let ended = match read {
             Poll::Ready(Ok(ended)) => ended,
@@ -155,12 +155,12 @@ impl Body {
 /// Reads at most `left` bytes, straight from the socket into hyper's buffer when nothing is held.
 fn poll_length<IO: AsyncRead + Unpin>(
     left: u64,
-    source: Source<'_, IO>,
+    source: &mut Source<'_, IO>,
     context: &mut Context<'_>,
     into: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<bool>> {
     if source.buffer.is_empty() {
-        ready!(Pin::new(&mut source.io.take(left)).poll_read(context, into))?;
+        ready!(Pin::new(&mut (&mut *source.io).take(left)).poll_read(context, into))?;
     } else {
         source.buffer.release(into, usize::try_from(left).unwrap_or(usize::MAX));
     }
@@ -170,7 +170,7 @@ fn poll_length<IO: AsyncRead + Unpin>(
 /// Reads, finds out how much of it belongs to the body, and moves the rest back into the buffer.
 fn poll_chunked<IO: AsyncRead + Unpin>(
     scanner: &mut ChunkScanner,
-    source: Source<'_, IO>,
+    source: &mut Source<'_, IO>,
     context: &mut Context<'_>,
     into: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<bool>> {
@@ -182,7 +182,7 @@ fn poll_chunked<IO: AsyncRead + Unpin>(
         return Poll::Ready(Ok(scan.ended));
     }
     let before = into.filled().len();
-    ready!(Pin::new(source.io).poll_read(context, into))?;
+    ready!(Pin::new(&mut *source.io).poll_read(context, into))?;
     let read = into.filled().get(before..).unwrap_or_default();
     let scan = scanner.scan(read).map_err(fault)?;
     source.buffer.push(read.get(scan.body..).unwrap_or_default());

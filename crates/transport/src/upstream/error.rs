@@ -44,6 +44,9 @@ pub struct UpstreamError {
     pub kind: Kind,
     /// Whether the same request may be sent again whatever its method: not a byte of it has left.
     pub retry_safe: bool,
+    /// Whether it was sent over a kept connection. [`Kind::Closed`] on one mostly means that the server closed it at that
+    /// very moment, so a request that is idempotent and has no body is worth another try (RFC 9112 section 9.3.1).
+    pub reused: bool,
     #[source]
     source: Option<BoxError>,
 }
@@ -71,15 +74,15 @@ impl fmt::Display for Kind {
 impl UpstreamError {
     /// Failed before anything was sent.
     pub(super) fn unsent(kind: Kind, source: impl Into<BoxError>) -> UpstreamError {
-        UpstreamError { kind, retry_safe: true, source: Some(source.into()) }
+        UpstreamError { kind, retry_safe: true, reused: false, source: Some(source.into()) }
     }
 
     pub(super) fn switched() -> UpstreamError {
-        UpstreamError { kind: Kind::Switched, retry_safe: false, source: None }
+        UpstreamError { kind: Kind::Switched, retry_safe: false, reused: false, source: None }
     }
 
     /// Failed in hyper; `given_back` says that the request was not begun.
-    pub(super) fn exchange(error: hyper::Error, given_back: bool) -> UpstreamError {
+    pub(super) fn exchange(error: hyper::Error, given_back: bool, reused: bool) -> UpstreamError {
         let kind = if error.is_parse_too_large() {
             Kind::HeadTooLarge
         } else if error.is_parse() {
@@ -89,7 +92,7 @@ impl UpstreamError {
         } else {
             Kind::Closed
         };
-        UpstreamError { kind, retry_safe: given_back, source: Some(error.into()) }
+        UpstreamError { kind, retry_safe: given_back, reused, source: Some(error.into()) }
     }
 
     /// Whose failure it is.

@@ -26,6 +26,8 @@ use crate::BoxError;
 const KEPT_TRIES_MAX: u32 = 3;
 /// Header fields of a response. hyper's 100 are few for a response that sets many cookies.
 const RESPONSE_FIELDS_MAX: usize = 256;
+/// A connection that was kept this long may have been closed without the runtime having heard of it: it is asked first.
+pub(super) const RESTED: Duration = Duration::from_millis(1);
 /// How often connections that were kept long enough are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -121,7 +123,7 @@ where
         let slot = self.slot(server);
         let mut attempts = 0;
         loop {
-            let kept = if attempts < KEPT_TRIES_MAX { slot.take() } else { None };
+            let kept = if attempts < KEPT_TRIES_MAX { slot.take_asked().await } else { None };
             let reused = kept.is_some();
             let mut sender = match kept {
                 Some(sender) => sender,
@@ -142,7 +144,7 @@ where
                 Err(mut failed) => match failed.take_message() {
                     // The server had closed a kept connection; hyper had not begun to write.
                     Some(unsent) if reused => request = unsent,
-                    unsent => return Err(UpstreamError::exchange(failed.into_error(), unsent.is_some())),
+                    unsent => return Err(UpstreamError::exchange(failed.into_error(), unsent.is_some(), reused)),
                 },
             }
         }
@@ -221,7 +223,7 @@ where
         let mut builder = http1::Builder::new();
         builder.max_buf_size(bounds::UPSTREAM_HEAD_BYTES_MAX).max_headers(RESPONSE_FIELDS_MAX);
         let begun = builder.handshake(TokioIo::new(io)).await;
-        let (sender, connection) = begun.map_err(|error| UpstreamError::exchange(error, true))?;
+        let (sender, connection) = begun.map_err(|error| UpstreamError::exchange(error, true, false))?;
         let open = OpenConnection::new(self.counts.clone());
         let server = self.server.clone();
         tokio::task::spawn_local(async move {
@@ -235,14 +237,32 @@ where
 }
 
 impl<B: 'static> Slot<B> {
-    /// The connection that was used last, if it still may be used.
-    fn take(&self) -> Option<SendRequest<B>> {
+    /// The connection that was used last, if it is still open as far as the kernel knows.
+    async fn take_asked(&self) -> Option<SendRequest<B>> {
+        loop {
+            let (sender, rested) = self.take()?;
+            if rested < RESTED {
+                return Some(sender);
+            }
+            // Between two looks at the kernel's events a worker may run for a millisecond, and a server that closes in
+            // that time would get the request and drop it, which nobody may repeat. Yielding makes the runtime look; then
+            // either the connection ends before this goes on, or hyper sees its end before it writes the request.
+            tokio::task::yield_now().await;
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+    }
+
+    /// The connection that was used last, if it still may be used, and how long it was kept.
+    fn take(&self) -> Option<(SendRequest<B>, Duration)> {
         let mut kept = self.kept.borrow_mut();
         let now = Instant::now();
         while let Some(last) = kept.pop_back() {
             self.counts.kept.set(self.counts.kept.get() - 1);
             if last.until > now && last.sender.is_ready() {
-                return Some(last.sender);
+                let rested = self.server.idle().saturating_sub(last.until - now);
+                return Some((last.sender, rested));
             }
         }
         None
