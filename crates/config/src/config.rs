@@ -390,7 +390,7 @@ pub struct Route {
 pub struct Pattern {
     /// As written.
     pub text: String,
-    /// Its segments before `**`.
+    /// Its segments before `**`; none for `/` itself.
     pub segments: Vec<Segment>,
     /// Whether it ends in `/**`, which also matches the bare path and the path with a slash.
     pub rest: bool,
@@ -399,7 +399,7 @@ pub struct Pattern {
 /// One segment of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
-    /// Exactly this.
+    /// Exactly this, in the form that the gate brings paths into; empty only at the end, for a path with a slash there.
     Literal(String),
     /// `{name}`: any one segment that is not empty.
     Any(String),

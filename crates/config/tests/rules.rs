@@ -258,6 +258,8 @@ fn limits_that_can_never_act() {
     check_api("limits: [10/s per header:X-T, 50/s per ip]", &[]);
     check_api("limits: [50/s per ip]\nroutes: [GET /a: { limits: [1/s per header:x] }]", &[]);
     check_api("routes: [GET /a: { limits: [1/s per header:x] }]", &["bounds nobody"]);
+    check_api("limits: [10/s per route]", &["a limit per route belongs to a route"]);
+    check_api("routes: [GET /a: { limits: [1/s per api] }]", &["a limit per api belongs to the API"]);
     check_api("limits: [10/s per user]", &["needs access tokens"]);
     check_api("limits: {a: 10/s}", &[]);
     check_api("limits: {a: 10/s, b: 20/s}", &["`limits` is a list of texts"]);

@@ -21,11 +21,31 @@ pub(super) fn limits(walk: &mut Walk<'_>, entry: &Entry, default_per: &Subject) 
                 let message = format!("two limits here are called `{}`", value.name);
                 walk.error(span, message, "give one of them a name of its own: `name: 10/s per ip`");
             }
-            Ok(value) => limits.push(Placed { value, span }),
+            Ok(value) => {
+                elsewhere(walk, span, &value.per, default_per);
+                limits.push(Placed { value, span });
+            }
             Err(help) => walk.error(span, format!("`{text}` is not a limit"), help),
         }
     }
     limits
+}
+
+/// A limit has one count where it is written: on an API it can't count each route, on a route not the whole API.
+fn elsewhere(walk: &mut Walk<'_>, span: Span, per: &Subject, default_per: &Subject) {
+    match (default_per, per) {
+        (Subject::Api, Subject::Route) => {
+            walk.error(
+                span,
+                "a limit per route belongs to a route",
+                "write it on the routes that it is about, or `per api` here",
+            );
+        }
+        (Subject::Route, Subject::Api) => {
+            walk.error(span, "a limit per api belongs to the API", "write it beside `routes`, or `per route` here");
+        }
+        _ => {}
+    }
 }
 
 /// The texts of a list of limits or quotas. `- login: 5/min` reads as a mapping of one pair: it is the name and the rest.
