@@ -56,10 +56,9 @@ impl Database {
         let path = folder.join(opening.schema.file);
         // SQLite would make it readable by others; its log files take the permissions of the database.
         file::open_private(&path)?;
-        let options = connect_options(&path, opening);
         let failed = |error| StoreError::from_sqlite(&path, Arc::new(error));
         let found = opening.schema.found(&path).await?;
-        let mut connection = options.connect().await.map_err(failed)?;
+        let mut connection = writing(&path, opening, found).connect().await.map_err(failed)?;
         opening.schema.bring_up_to_date(&path, found, &mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
@@ -67,7 +66,7 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
+            .connect_lazy_with(reading(&path, opening));
         let file: Arc<Path> = path.into();
         let writer = Writer::start(Arc::clone(&file), connection, hold)?;
         Ok(Database { file, writer, readers })
@@ -104,16 +103,22 @@ impl Database {
     }
 }
 
-fn connect_options(path: &Path, opening: Opening) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+/// How the writer connects, to a file whose schema version was found to be this.
+fn writing(path: &Path, opening: Opening, found: i64) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(opening.synchronous)
         .foreign_keys(true)
         .busy_timeout(opening.busy_time)
-        .pragma("journal_size_limit", WAL_BYTES_KEPT)
+        .pragma("journal_size_limit", WAL_BYTES_KEPT);
+    // Said to an empty file it holds for ever; said again it would be a write for nothing.
+    if found == 0 { options.auto_vacuum(SqliteAutoVacuum::Incremental) } else { options }
+}
+
+/// How a reader connects. Nothing here may write: even `auto_vacuum`, said again, waits for the write lock.
+fn reading(path: &Path, opening: Opening) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(opening.busy_time).pragma("query_only", "ON")
 }
 
 /// Writes a consistent copy of a database that may be in use. The copy is made private before SQLite fills it.

@@ -68,7 +68,7 @@ impl CallsDb {
     }
 }
 
-fn query(filter: CallFilter) -> QueryBuilder<sqlx::Sqlite> {
+pub(super) fn query(filter: CallFilter) -> QueryBuilder<sqlx::Sqlite> {
     let mut query = QueryBuilder::new("SELECT record FROM calls WHERE 1");
     let texts = [
         (" AND api = ", filter.api),
@@ -83,6 +83,9 @@ fn query(filter: CallFilter) -> QueryBuilder<sqlx::Sqlite> {
         }
     }
     if let Some(status) = filter.status {
+        if status.start() / 100 == status.end() / 100 {
+            query.push(" AND status / 100 = ").push_bind(status.start() / 100);
+        }
         query.push(" AND status BETWEEN ").push_bind(*status.start()).push(" AND ").push_bind(*status.end());
     }
     if let Some(prefix) = filter.path_prefix {
@@ -95,7 +98,8 @@ fn query(filter: CallFilter) -> QueryBuilder<sqlx::Sqlite> {
         query.push(" AND at_ms < ").push_bind(until_ms);
     }
     if let Some((at_ms, id)) = filter.before {
-        query.push(" AND (at_ms, call_id) < (").push_bind(at_ms).push(", ");
+        // Said twice: an index ends with the time and knows nothing of the id.
+        query.push(" AND at_ms <= ").push_bind(at_ms).push(" AND (at_ms, call_id) < (").push_bind(at_ms).push(", ");
         query.push_bind(id.0.as_bytes().to_vec()).push(")");
     }
     let limit = filter.limit.unwrap_or(LISTING_MAX).min(LISTING_MAX);

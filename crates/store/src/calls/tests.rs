@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use sqlx::Row;
+
 use callgate_model::record::{CallRecord, End, ProtocolVersion};
 use callgate_model::{CallId, Code, KeyId, Phase, Refusal};
 
@@ -126,6 +128,41 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     }
     let expect: Vec<CallId> = (0..10).rev().map(id).collect();
     assert_eq!(all, expect);
+}
+
+#[tokio::test]
+async fn no_search_sorts_what_it_does_not_return() {
+    let (_folder, calls) = open(1 << 30).await;
+    let text = |text: &str| Some(text.to_owned());
+    let page = CallFilter { before: Some((NOON_MS, id(1))), since_ms: Some(0), ..CallFilter::default() };
+    let check = async |filter: CallFilter, index: &str| {
+        let sql = format!("EXPLAIN QUERY PLAN {}", super::find::query(filter.clone()).sql().as_str());
+        let plan = calls.database.read(move |connection| {
+            Box::pin(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await?) })
+        });
+        let lines: Vec<String> = plan.await.unwrap().iter().map(|row| row.get("detail")).collect();
+        assert!(
+            lines[0].contains(index) && !lines.iter().any(|line| line.contains("FOR ORDER BY")),
+            "{filter:?}: {lines:#?}"
+        );
+    };
+    check(page.clone(), "calls_by_time (at_ms>? AND at_ms<?)").await;
+    check(CallFilter::default(), "calls_by_time").await;
+    check(CallFilter { path_prefix: text("/shop"), ..page.clone() }, "calls_by_time (at_ms>? AND at_ms<?)").await;
+    check(CallFilter { status: Some(400..=599), ..page.clone() }, "calls_by_time (at_ms>? AND at_ms<?)").await;
+    check(CallFilter { status: Some(429..=429), ..page.clone() }, "calls_by_class (<expr>=? AND at_ms>? AND at_ms<?)")
+        .await;
+    check(
+        CallFilter { consumer: text("ann"), ..page.clone() },
+        "calls_by_consumer (consumer=? AND at_ms>? AND at_ms<?)",
+    )
+    .await;
+    check(
+        CallFilter { key_id: KeyId::parse("k0000001"), ..page.clone() },
+        "calls_by_key (key_id=? AND at_ms>? AND at_ms<?)",
+    )
+    .await;
+    check(CallFilter { code: Some(Code::RateLimited), ..page }, "calls_by_code (code=? AND at_ms>? AND at_ms<?)").await;
 }
 
 #[tokio::test]

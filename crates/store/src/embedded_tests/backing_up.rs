@@ -98,6 +98,8 @@ async fn a_backup_that_is_not_whole_is_refused() {
     let write = |text: &str| fs::write(backup.join("manifest.json"), text).unwrap();
     write(&manifest.replace("secrets/pepper-1", "secrets/../../etc/passwd"));
     refuses(&backup, &target("b"), "is in the manifest but no part of a backup").await;
+    write(&manifest.replace("secrets/pepper-1", "elsewhere/pepper-1"));
+    refuses(&backup, &target("b"), "is in the manifest but no part of a backup").await;
     write(&manifest.replace("secrets/pepper-1", "/etc/passwd"));
     refuses(&backup, &target("b"), "is in the manifest but no part of a backup").await;
     write(&manifest.replace("\"format\": 1", "\"format\": 2"));

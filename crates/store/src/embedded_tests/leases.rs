@@ -7,6 +7,7 @@ use callgate_model::Clock;
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
+use super::raw;
 use crate::conformance::NOON_MS;
 use crate::{Lease, Store};
 
@@ -96,6 +97,20 @@ async fn play(folder: &Path, steps: Vec<Step>) {
             assert_eq!(newest, Some((&usage.period_start_ms, &usage.granted)), "the store counts what nodes hold");
         }
     }
+}
+
+#[tokio::test]
+async fn the_previous_period_is_kept_for_late_returns_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("data")).await;
+    for hour in 0..5 {
+        store.quota_lease("c", "q", NOON_MS + hour * HOUR_MS, AMOUNT, 10).await.unwrap();
+    }
+    store.quota_return("c", "q", NOON_MS + 3 * HOUR_MS, 4).await.unwrap();
+    let mut connection = raw(store.folder()).await;
+    let sql = "SELECT period_start_ms, granted FROM quota_usage ORDER BY period_start_ms";
+    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, [(NOON_MS + 3 * HOUR_MS, 6), (NOON_MS + 4 * HOUR_MS, 10)]);
 }
 
 proptest! {

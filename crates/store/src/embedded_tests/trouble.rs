@@ -18,7 +18,13 @@ async fn a_lock_is_waited_out() {
         let store = store.clone();
         async move { store.consumers_create(&ADMIN, "ann", None).await }
     });
-    assert_eq!(store.consumers_list().await.unwrap(), [], "readers don't wait for writers");
+    // More than the pool has, so that some connect anew while the lock is held.
+    let mut reading = JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        reading.spawn(async move { store.consumers_list().await.unwrap().len() });
+    }
+    assert_eq!(reading.join_all().await, [0; 8], "readers don't wait for writers");
     run(&mut other, "COMMIT").await;
     assert_eq!(asked.await.unwrap().unwrap().name, "ann");
 }
@@ -68,6 +74,24 @@ async fn a_full_disk_undoes_the_act_and_room_lets_it_through() {
     assert!(matches!(verdict, AuditVerdict::Intact { entries, .. } if entries == created as u64), "{verdict:?}");
     limit("PRAGMA max_page_count = 100000").await;
     store.consumers_create(&ADMIN, "after", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_act_that_fails_halfway_leaves_nothing_behind() {
+    let (_folder, store, _) = embedded().await;
+    let halfway = store.main.act(|connection| {
+        Box::pin(async move {
+            run(connection, "INSERT INTO meta VALUES ('half', 'done')").await;
+            Err::<(), _>(StoreError::Closed.into())
+        })
+    });
+    let whole = store.consumers_create(&ADMIN, "ann", None);
+    let (halfway, whole) = tokio::join!(halfway, whole);
+    halfway.unwrap_err();
+    whole.unwrap();
+    let mut other = raw(store.folder()).await;
+    let rows = sqlx::query("SELECT 1 FROM meta WHERE name = 'half'").fetch_all(&mut other).await.unwrap();
+    assert_eq!(rows.len(), 0);
 }
 
 #[tokio::test]
