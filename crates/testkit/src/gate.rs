@@ -99,6 +99,15 @@ impl TestGate {
         format!("http://{}", self.address())
     }
 
+    /// Where `/livez`, `/readyz` and `/metrics` are, when the file has `health:`.
+    #[must_use]
+    #[track_caller]
+    pub fn health(&self) -> SocketAddr {
+        let address = self.ready_line.split_once("health http://").and_then(|(_, rest)| rest.split_whitespace().next());
+        let address = address.unwrap_or_else(|| panic!("the ready line names no health address: {}", self.ready_line));
+        address.parse().unwrap()
+    }
+
     /// The line that said that it serves.
     #[must_use]
     pub fn ready_line(&self) -> &str {
@@ -137,6 +146,13 @@ impl TestGate {
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Output {
         let arguments = [arguments, &["-c", "callgate.yaml"]].concat();
+        self.program_with(&arguments)
+    }
+
+    /// Runs `callgate ARGUMENTS` in the gate's folder, as they are.
+    #[must_use]
+    #[track_caller]
+    pub fn program_with(&self, arguments: &[&str]) -> Output {
         Output::of(Command::new(binary()).args(arguments).current_dir(self.folder.path()), b"")
     }
 

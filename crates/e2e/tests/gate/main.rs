@@ -12,10 +12,20 @@
 )]
 
 mod access;
+mod admin;
+mod client;
 mod content_types;
+mod drain;
+mod first_minutes;
 mod forwarding;
 mod hostile_bytes;
+mod ips_and_proxies;
 mod limits;
+mod observe;
+mod records;
+mod reload;
 mod routing;
 mod setup;
+mod store_kill;
+mod tls_and_h2;
 mod upstreams;
