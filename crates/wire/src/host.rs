@@ -3,9 +3,12 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::fault::{HeadFault, malformed};
+use crate::octets::{self, UNRESERVED};
 
 /// Bytes of a DNS name in text form.
 const NAME_BYTES_MAX: usize = 255;
+
+const EMPTY_LABEL: &str = "the host has an empty label";
 
 /// A host as it was asked for. Compare names with [`Host::agrees`] or lower-case them first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +68,27 @@ fn check_name(name: &str) -> Result<(), HeadFault> {
     if name.len() > NAME_BYTES_MAX {
         return malformed("the host is longer than a DNS name can be");
     }
-    if name.contains('@') {
-        return malformed("the host holds a user name or password (`@`)");
+    let (mut label_bytes, mut is_number) = (0_usize, true);
+    for byte in name.bytes() {
+        if byte == b'.' {
+            if label_bytes == 0 {
+                return malformed(EMPTY_LABEL);
+            }
+            (label_bytes, is_number) = (0, true);
+        } else if octets::is(byte, UNRESERVED) {
+            label_bytes += 1;
+            is_number &= byte.is_ascii_digit();
+        } else if byte == b'@' {
+            return malformed("the host holds a user name or password (`@`)");
+        } else {
+            return malformed("the host holds characters that no host name has");
+        }
     }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')) {
-        return malformed("the host holds characters that no host name has");
-    }
-    if name.split('.').any(str::is_empty) {
-        return malformed("the host has an empty label");
+    if label_bytes == 0 {
+        return malformed(EMPTY_LABEL);
     }
     // What ends in a number is an address (WHATWG URL, "ends in a number"), and an address has one spelling.
-    let last = name.rsplit('.').next().unwrap_or(name);
-    if last.bytes().all(|byte| byte.is_ascii_digit()) && name.parse::<Ipv4Addr>().is_err() {
+    if is_number && name.parse::<Ipv4Addr>().is_err() {
         return malformed("the host ends in a number but is no IPv4 address of four decimal parts");
     }
     Ok(())

@@ -30,6 +30,14 @@ pub(crate) fn all(bytes: &[u8], class: u8) -> bool {
     bytes.iter().all(|byte| is(*byte, class))
 }
 
+/// Whether bytes are a field value: [`VALUE`] for each. Without a way out early, so that the compiler looks at 16 bytes at
+/// once: values are most of a head's bytes, and nearly all are fine.
+#[inline]
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    let odd = |byte: u8| (byte < b' ' && byte != b'\t') | (byte == 0x7f);
+    !bytes.iter().fold(false, |found, byte| found | odd(*byte))
+}
+
 /// The value of a hexadecimal digit.
 #[inline]
 pub(crate) fn hex(byte: u8) -> Option<u8> {
@@ -104,4 +112,17 @@ const fn classes() -> [u8; 256] {
         at += 1;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_way_and_the_table_agree() {
+        for byte in 0..=255 {
+            assert_eq!(is_value(&[b'a', byte]), is(byte, VALUE), "{byte}");
+            assert_eq!(is_value(&[&[byte][..], &[b'a'; 40]].concat()), is(byte, VALUE), "{byte}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::request_line::RequestLine;
 use super::{Framing, Head, text};
 use crate::fault::{HeadFault, malformed};
 use crate::host::Host;
-use crate::octets::{self, NAME, VALUE};
+use crate::octets::{self, NAME};
 
 /// What the field lines said so far.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Fields {
             return Err(HeadFault::TooLarge);
         }
         let (name, raw) = split(line)?;
-        if !octets::all(raw, VALUE) {
+        if !octets::is_value(raw) {
             return malformed("a field's value holds a control character (CR, NUL or another)");
         }
         let value = octets::trim(raw);

@@ -1,7 +1,6 @@
 //! The Accept field (RFC 9110 section 12.5.1).
 
-use http::HeaderMap;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use super::{MediaType, Pattern, SubPattern, ends_with, same_value};
 use crate::octets;
@@ -77,8 +76,14 @@ impl<'a> Accept<'a> {
     /// Whether a problem document may be sent as JSON (`application/problem+json` or plain `application/json`).
     #[must_use]
     pub fn allows_json(&self) -> bool {
+        let mut fields = self.headers.get_all(ACCEPT).iter();
+        // Nearly every caller that is no browser sends one of these.
+        let is_plain = match (fields.next().map(HeaderValue::as_bytes), fields.next()) {
+            (Some(value), None) => matches!(value, b"*/*" | b"application/json"),
+            (only, _) => only.is_none(),
+        };
         let is_accepted = |sub| self.quality(&MediaType { main: "application", sub, params: "" }) > 0;
-        is_accepted("problem+json") || is_accepted("json")
+        is_plain || is_accepted("problem+json") || is_accepted("json")
     }
 
     /// Readable ranges with their quality.
