@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
-use crate::command::{bookshop, check, guard, serve};
+#[cfg(feature = "demo")]
+use crate::command::{bookshop, demo};
+use crate::command::{check, completions, guard, init, serve};
 
 /// Make, serve, guard, know and test API calls
 #[derive(Debug, Parser)]
@@ -21,7 +23,12 @@ enum Command {
     Guard(guard::Guard),
     Serve(serve::Serve),
     Check(check::Check),
+    Init(init::Init),
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
+    #[cfg(feature = "demo")]
     Bookshop(bookshop::BookshopArgs),
+    Completions(completions::Completions),
 }
 
 /// Reads the arguments and runs the command. Exit codes: 0 done, 1 not done and said why, 2 not understood; the calling
@@ -44,7 +51,15 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Guard(guard) => guard.run().await.map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
-        Command::Check(check) => check.run(),
+        Command::Check(check) => check.run().await,
+        Command::Init(init) => init.run().map(|()| ExitCode::SUCCESS),
+        Command::Completions(completions) => {
+            completions.run(&mut Cli::command());
+            Ok(ExitCode::SUCCESS)
+        }
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => demo.run().await,
+        #[cfg(feature = "demo")]
         Command::Bookshop(bookshop) => bookshop.run().await.map(|()| ExitCode::SUCCESS),
     }
 }

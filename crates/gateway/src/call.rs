@@ -13,11 +13,13 @@ mod identify;
 mod inspect;
 mod meter;
 mod read;
+mod rehearse;
 mod route;
 mod state;
 
 pub use guard::CallGuard;
 pub use read::Incoming;
+pub(crate) use rehearse::rehearse;
 pub use route::{Destination, Routed};
 pub use state::{Arrival, Call};
 

@@ -43,13 +43,17 @@ impl Serve {
 pub fn load(path: &Path) -> Result<callgate_config::Config> {
     match callgate_config::load(path) {
         Ok(loaded) => {
-            let warnings = loaded.report.render(terminal::colours_on_stderr());
-            if !warnings.is_empty() {
-                anstream::eprintln!("{warnings}");
-            }
+            tell_warnings(&loaded.report);
             Ok(loaded.config)
         }
         Err(report) => bail!("{}", report.render(terminal::colours_on_stderr()).trim_end()),
+    }
+}
+
+/// Tells the warnings of a file that was taken.
+pub fn tell_warnings(report: &callgate_config::Report) {
+    if !report.diagnostics.is_empty() {
+        anstream::eprintln!("{}", report.render(terminal::colours_on_stderr()).trim_end());
     }
 }
 

@@ -76,9 +76,9 @@ impl Running {
         let registry = Registry::open(store.clone(), clock.clone(), config.key_brand.clone()).await?;
         let records = RecorderConfig::new(clock.clone()).log(log_target(&config)).calls(calls.clone());
         let (handle, recorder) = Recorder::start(records)?;
-        let (quotas, clerk) = Quotas::new(store, clock.clone());
+        let (quotas, clerk) = Quotas::new(clock.clone());
         let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
-        let mut tasks = vec![tokio::spawn(clerk.run(clock)), tokio::spawn(touch(registry.clone()))];
+        let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         let mut health_address = None;
         if let Some(address) = config.health {
             let listener = tokio::net::TcpListener::bind(address).await;

@@ -31,7 +31,6 @@ pub struct Quotas {
 #[derive(Debug)]
 pub struct Clerk {
     requests: mpsc::Receiver<LeaseRequest>,
-    store: Store,
 }
 
 // === impl Quotas ===
@@ -39,10 +38,10 @@ pub struct Clerk {
 impl Quotas {
     /// The workers' side and the clerk's.
     #[must_use]
-    pub fn new(store: Store, clock: Clock) -> (Arc<Quotas>, Clerk) {
+    pub fn new(clock: Clock) -> (Arc<Quotas>, Clerk) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         let quotas = Quotas { cells: papaya::HashMap::new(), requests: sender, clock };
-        (Arc::new(quotas), Clerk { requests, store })
+        (Arc::new(quotas), Clerk { requests })
     }
 
     /// The cell of a subject (its number, and how the store calls it) under a quota.
@@ -141,12 +140,12 @@ impl Quotas {
 
 impl Clerk {
     /// Serves requests until the workers' side is gone.
-    pub async fn run(mut self, clock: Clock) {
+    pub async fn run(mut self, store: Store, clock: Clock) {
         while let Some(cell) = self.requests.recv().await {
             let span = cell.span(clock.unix_ms());
             let wanted = span.wanted(cell.quota.block());
             let lease =
-                self.store.quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, wanted).await;
+                store.quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, wanted).await;
             match lease {
                 Ok(lease) => span.granted(lease.granted, lease.left_after),
                 Err(error) => {

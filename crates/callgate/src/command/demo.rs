@@ -1,0 +1,153 @@
+//! `callgate demo`: the sample API, the gate before it, a handful of real calls, and what came of each.
+
+mod calls;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use callgate_bookshop::Bookshop;
+use callgate_identity::KeyRequest;
+use callgate_store::Actor;
+use clap::Args;
+
+use super::serve;
+use crate::gateway::{Reloader, Running};
+use crate::terminal;
+
+/// Start the sample API and the gate before it, make real calls, show what came of each
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// End after the calls; exit 0 only if every answer was as expected
+    #[arg(long)]
+    once: bool,
+    /// Where the demo keeps its file and its data; a new temporary folder unless written
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// Keys of the demo, as text.
+#[derive(Debug)]
+struct Keys {
+    /// On plan `free`, may order books.
+    ada: String,
+    /// Revoked before the first call.
+    revoked: String,
+    /// On plan `free`, may only read.
+    reader: String,
+}
+
+// === impl Demo ===
+
+impl Demo {
+    /// Runs the demo; without `--once` it keeps serving until Ctrl-C.
+    ///
+    /// # Errors
+    /// Something could not be started.
+    pub async fn run(self) -> Result<ExitCode> {
+        let folder = self.folder()?;
+        let shop =
+            Bookshop::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("the bookshop could not start")?;
+        let file = folder.join("callgate.yaml");
+        std::fs::write(&file, configuration(shop.addr))
+            .with_context(|| format!("{} could not be written", file.display()))?;
+        let running = Running::start(serve::load(&file)?).await?;
+        let gate = running.listening.first().map(ToString::to_string).context("the gate listens nowhere")?;
+        let keys = keys(&running).await?;
+        terminal::say(&format!(
+            "bookshop  http://{}   (the sample API)\ngate      {gate}   guards it as API `bookshop` under /shop\n",
+            shop.addr
+        ));
+
+        let outcome = calls::make(&gate, &keys).await?;
+        running.gate.recorder.flush().await;
+        let expected = outcome.iter().filter(|call| call.as_expected()).count();
+        tell_next(&gate, &keys.ada, &file, &outcome);
+        if self.once {
+            running.stop().await;
+            let all = outcome.len();
+            terminal::say(&format!("{expected} of {all} answers were as expected"));
+            return Ok(if expected == all { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        terminal::say(&format!("callgate is ready: {gate}   Ctrl-C ends it"));
+        let reloader = Reloader::new(&file, running.gate.clone(), running.registry.clone());
+        let following = tokio::spawn(reloader.clone().follow());
+        serve::until_stopped(&reloader).await?;
+        following.abort();
+        running.stop().await;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        let folder = match &self.folder {
+            Some(folder) => folder.clone(),
+            None => std::env::temp_dir().join(format!("callgate-demo-{}", std::process::id())),
+        };
+        let file = folder.join("callgate.yaml");
+        if file.exists() {
+            bail!("{} exists already; choose another --folder, or remove it", file.display());
+        }
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+fn configuration(shop: SocketAddr) -> String {
+    format!(
+        "\
+# What `callgate demo` guards the sample API with.
+version: 1
+listen: {{ address: 127.0.0.1:0 }}
+data_dir: ./callgate-data
+log: {{ access: ./access.log }}
+
+plans:
+  free: {{ limits: [20/s burst 50], quota: 1000/day }}
+
+apis:
+  bookshop:
+    path: /shop                          # GET /shop/books is forwarded as GET /books
+    upstream: http://{shop}
+    access: key
+    limits: [100/s burst 200 per ip]
+    accepts: [application/json]
+    body_max: 64KiB
+    routes:
+      - GET /books: {{}}
+      - GET /books/{{id}}: {{ limits: [\"reading: 3/min per key\"] }}
+      - POST /orders: {{ scopes: [orders:write], well_formed: true }}
+      - GET /orders/{{id}}: {{}}
+      - GET /headers: {{}}
+      - GET /health: {{ access: public }}
+      - \"* /admin/**\": {{ ip: {{ deny: [127.0.0.0/8] }} }}
+"
+    )
+}
+
+async fn keys(running: &Running) -> Result<Keys> {
+    let registry = &running.registry;
+    registry.create_consumer(&Actor::Local, "ada", Some("free")).await?;
+    let request = |scopes: &[&str]| KeyRequest {
+        consumer: "ada".to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..KeyRequest::default()
+    };
+    let (_, ada) = registry.create_key(&Actor::Local, request(&["orders:write"])).await?;
+    let (_, reader) = registry.create_key(&Actor::Local, request(&[])).await?;
+    let (old, revoked) = registry.create_key(&Actor::Local, request(&[])).await?;
+    registry.revoke_key(&Actor::Local, old.id).await?;
+    Ok(Keys { ada, revoked, reader })
+}
+
+fn tell_next(gate: &str, key: &str, file: &Path, outcome: &[calls::Made]) {
+    let refused = outcome.iter().rev().find(|call| call.code.is_some()).and_then(|call| call.call_id.as_deref());
+    let file = file.display();
+    terminal::say("\ntry it yourself:");
+    terminal::say(&format!("  curl -i -H 'X-API-Key: {key}' {gate}/shop/books"));
+    terminal::say(&format!("  callgate get {gate}/shop/books X-API-Key:{key}"));
+    if let Some(call_id) = refused {
+        terminal::say(&format!("  callgate explain {call_id} -c {file}"));
+    }
+    terminal::say(&format!("the configuration: {file}\n"));
+}

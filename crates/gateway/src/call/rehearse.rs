@@ -1,0 +1,111 @@
+//! The phases again, for a dry walk: the same functions in the same order, telling what each found.
+
+use callgate_config::Access;
+use callgate_model::Phase;
+use callgate_model::refusal::Refused;
+use http::Request;
+
+use super::credential::Presented;
+use super::route::{Destination, Routed};
+use super::state::Call;
+use super::{admit, authorize, credential, identify, meter, read, route};
+
+type Passed = Vec<(Phase, String)>;
+
+/// Walks through every phase before forwarding, and tells where the call would go.
+///
+/// # Errors
+/// The refusal that the real call would get.
+pub(crate) async fn rehearse(
+    call: &mut Call<'_>,
+    request: Request<()>,
+    keys_known: bool,
+    passed: &mut Passed,
+) -> Result<(), Refused> {
+    call.enter(Phase::Read);
+    let request = read::normalise(call, request)?;
+    passed.push((
+        Phase::Read,
+        format!("host `{}`, path `{}`, client {}", request.host, request.path, call.record.client),
+    ));
+
+    call.enter(Phase::Route);
+    let routed = match route::find(call, &request)? {
+        Destination::Api(routed) => routed,
+        Destination::Answer(answer) => {
+            passed.push((Phase::Route, format!("the gate answers itself with {}", answer.status)));
+            return Ok(());
+        }
+    };
+    passed.push((Phase::Route, told_route(&routed)));
+
+    call.enter(Phase::Admit);
+    admit::addresses(call, &routed)?;
+    admit::limits_per_address(call, &routed)?;
+    if route::preflight(call, &routed, &request)?.is_some() {
+        passed.push((Phase::Admit, "the gate answers OPTIONS itself".to_owned()));
+        return Ok(());
+    }
+    let presented = credential::find(&routed, &request)?;
+    admit::clear_text(call, &routed, &presented)?;
+    passed.push((Phase::Admit, "the address may call, and is within its limits".to_owned()));
+
+    call.enter(Phase::Identify);
+    if keys_known || presented == Presented::Nothing {
+        identify::caller(call, &routed, &presented)?;
+    }
+    passed.push((Phase::Identify, told_caller(call, &routed, &presented, keys_known)));
+    let routed = route::known(call, routed)?;
+    admit::content(call, &routed, &request)?;
+
+    call.enter(Phase::Authorize);
+    authorize::check(call, &routed)?;
+    let scopes: Vec<&str> = routed.guards().flat_map(|guards| guards.scopes.iter().map(String::as_str)).collect();
+    let told =
+        if scopes.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {}", scopes.join(", ")) };
+    passed.push((Phase::Authorize, told));
+
+    call.enter(Phase::Meter);
+    meter::charge(call, &routed, &request).await?;
+    let told = if call.rates.policy.is_empty() { "no limit applies" } else { call.rates.policy.as_str() };
+    passed.push((Phase::Meter, told.to_owned()));
+
+    call.enter(Phase::Forward);
+    let told = match routed.respond() {
+        Some(respond) => format!("the gate answers itself with {}", respond.status),
+        None => {
+            let scheme = if routed.api.upstream.tls().is_some() { "https" } else { "http" };
+            let path = routed.rewrite().map_or_else(|| routed.path.clone(), |rewrite| rewrite.apply(&routed.path));
+            format!("{} {scheme}://{}{}{path}", request.method(), routed.api.upstream_name, routed.api.base_path)
+        }
+    };
+    passed.push((Phase::Forward, told));
+    Ok(())
+}
+
+fn told_route(routed: &Routed<'_>) -> String {
+    let templates: Vec<String> = routed
+        .routes
+        .iter()
+        .map(|route| {
+            let method = route.method.as_ref().map_or("*", http::Method::as_str);
+            format!("{method} {}", route.template)
+        })
+        .collect();
+    match templates.as_slice() {
+        [] => format!("API `{}`, no route of its own", routed.api.name),
+        [one] => format!("API `{}`, route {one}", routed.api.name),
+        several => format!("API `{}`, routes {} (all their guards hold)", routed.api.name, several.join(" + ")),
+    }
+}
+
+fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, keys_known: bool) -> String {
+    match (&call.caller, presented, routed.access().0) {
+        (Some(entry), ..) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
+        (None, Presented::Nothing, Access::Public) => "public: anybody may call".to_owned(),
+        (None, Presented::Key(_), _) if !keys_known => {
+            "a key is there; it is not looked up, because a running gate holds the data folder".to_owned()
+        }
+        _ => "nobody known".to_owned(),
+    }
+}
