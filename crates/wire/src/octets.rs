@@ -49,6 +49,15 @@ pub(crate) fn hex(byte: u8) -> Option<u8> {
     }
 }
 
+/// The byte that two hexadecimal digits stand for (those behind a `%`), and what follows them.
+#[inline]
+pub(crate) fn encoded(after_percent: &[u8]) -> Option<(u8, &[u8])> {
+    match after_percent {
+        [high, low, rest @ ..] => Some((hex(*high)? << 4 | hex(*low)?, rest)),
+        _ => None,
+    }
+}
+
 /// The two upper-case hexadecimal digits of a byte.
 pub(crate) fn hex_pair(byte: u8) -> [char; 2] {
     let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' + value - 10 });

@@ -108,14 +108,11 @@ pub fn matching_form(normal: &str) -> Cow<'_, str> {
     let mut rest = normal.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
-        match (byte, after) {
-            (b'%', [high, low, after @ ..]) => match (octets::hex(*high), octets::hex(*low)) {
-                (Some(high), Some(low)) if !matches!(high << 4 | low, b'/' | b'\\' | b'%') => {
-                    bytes.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => bytes.push(b'%'),
-            },
+        match octets::encoded(after) {
+            Some((decoded, after)) if *byte == b'%' && !matches!(decoded, b'/' | b'\\' | b'%') => {
+                bytes.push(decoded);
+                rest = after;
+            }
             _ => bytes.push(*byte),
         }
     }

@@ -52,15 +52,12 @@ pub fn decode(raw: &str) -> Cow<'_, str> {
     let mut rest = raw.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
-        match (byte, after) {
+        match (byte, octets::encoded(after)) {
             (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (octets::hex(*high), octets::hex(*low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => bytes.push(b'%'),
-            },
+            (b'%', Some((decoded, after))) => {
+                bytes.push(decoded);
+                rest = after;
+            }
             _ => bytes.push(*byte),
         }
     }

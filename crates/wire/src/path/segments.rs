@@ -55,14 +55,8 @@ fn decode(segment: &str, rules: &PathRules, normal: &mut String) -> Result<(), P
             normal.push(char::from(*byte));
             continue;
         }
-        let [high, low, after @ ..] = after else {
-            return Err(PathFault::BrokenPercent);
-        };
-        let (Some(high), Some(low)) = (octets::hex(*high), octets::hex(*low)) else {
-            return Err(PathFault::BrokenPercent);
-        };
+        let (decoded, after) = octets::encoded(after).ok_or(PathFault::BrokenPercent)?;
         rest = after;
-        let decoded = high << 4 | low;
         if decoded >= 0x80 {
             high_bytes.push(decoded);
         } else {
