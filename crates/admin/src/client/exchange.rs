@@ -1,0 +1,156 @@
+//! One request and its answer, whichever way the gate is reached.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::{AdminClient, Remote, Way};
+use crate::problem::{AdminCode, AdminError, with_sources};
+use crate::socket;
+
+/// Until a gate elsewhere has accepted the connection and proved who it is.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// Until an act is answered. Backups of a gigabyte take a while on a slow disk.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
+/// Bytes of an answer: a listing of 10,000 calls is about 20 MB.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+type Answer = (StatusCode, Bytes);
+
+// === impl AdminClient ===
+
+impl AdminClient {
+    /// Asks without a body.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, method: Method, target: String) -> Result<T, AdminError> {
+        self.exchange(method, target, None).await
+    }
+
+    /// Asks with a JSON body.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        target: String,
+        body: &impl Serialize,
+    ) -> Result<T, AdminError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| AdminError::new(AdminCode::Internal, format!("the request can't be written: {error}")))?;
+        self.exchange(method, target, Some(body)).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        target: String,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, AdminError> {
+        let request = self.request(method, target, body)?;
+        let (status, body) = timeout(ANSWER_TIME_MAX, self.travel(request))
+            .await
+            .map_err(|_| unreachable("the gate did not answer in time; look whether the act was done"))??;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|error| unreachable(format!("the answer is not what this version expects: {error}")));
+        }
+        let told: Result<AdminError, _> = serde_json::from_slice(&body);
+        Err(told.unwrap_or_else(|_| unreachable(format!("what answers there is no admin API: it said {status}"))))
+    }
+
+    fn request(&self, method: Method, target: String, body: Option<Vec<u8>>) -> Result<Request<Body>, AdminError> {
+        let mut request = Request::builder().method(method).uri(target).header(header::ACCEPT, "application/json");
+        request = match &self.way {
+            Way::Tcp(remote) => {
+                let mut token = header::HeaderValue::from_str(&format!("Bearer {}", remote.token.expose()))
+                    .map_err(|_| AdminError::new(AdminCode::RequestUnfit, "the admin token holds a line break or worse"))?;
+                token.set_sensitive(true);
+                request.header(header::HOST, &remote.authority).header(header::AUTHORIZATION, token)
+            }
+            Way::Socket(_) | Way::Inside(_) => request.header(header::HOST, "localhost"),
+        };
+        let request = match body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body)),
+            None => request.body(Body::empty()),
+        };
+        request.map_err(|error| AdminError::new(AdminCode::RequestUnfit, format!("this can't be asked for: {error}")))
+    }
+
+    async fn travel(&self, request: Request<Body>) -> Result<Answer, AdminError> {
+        match &self.way {
+            Way::Inside(router) => {
+                let Ok(response) = TowerToHyperService::new(router.clone()).call(request).await;
+                let (head, body) = response.into_parts();
+                Ok((head.status, collected(body).await?))
+            }
+            Way::Socket(data_dir) => {
+                let stream = socket::connect(data_dir).await.map_err(|error| unreachable(with_sources(&error)))?;
+                let gone = || unreachable("the gate has just stopped: try again");
+                over(stream.ok_or_else(gone)?, request).await
+            }
+            Way::Tcp(remote) => {
+                let connected = timeout(CONNECT_TIME_MAX, remote.connect()).await;
+                let authority = &remote.authority;
+                let stream = connected.map_err(|_| unreachable(format!("`{authority}` does not answer")))??;
+                let Some(tls) = &remote.tls else { return over(stream, request).await };
+                let name = rustls::pki_types::ServerName::try_from(remote.host.clone())
+                    .map_err(|_| unreachable(format!("`{}` is no host name", remote.host)))?;
+                let handshake = TlsConnector::from(std::sync::Arc::clone(tls)).connect(name, stream);
+                let secured = timeout(CONNECT_TIME_MAX, handshake).await;
+                let secured = secured.map_err(|_| unreachable(format!("`{authority}` does not finish the TLS handshake")))?;
+                let stream = secured.map_err(|error| unreachable(format!("`{authority}` is not trusted: {error}")))?;
+                over(stream, request).await
+            }
+        }
+    }
+}
+
+// === impl Remote ===
+
+impl Remote {
+    async fn connect(&self) -> Result<TcpStream, AdminError> {
+        let connected = TcpStream::connect((self.host.as_str(), self.port)).await;
+        connected.map_err(|error| unreachable(format!("`{}` can't be reached: {error}", self.authority)))
+    }
+}
+
+/// One connection for one request: commands ask once, and a connection kept would only have to be looked after.
+async fn over<S>(stream: S, request: Request<Body>) -> Result<Answer, AdminError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broke = |error: hyper::Error| unreachable(format!("the connection to the gate broke: {}", with_sources(&error)));
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
+    let mut connection = std::pin::pin!(connection);
+    let mut answer = std::pin::pin!(async {
+        let (head, body) = sender.send_request(request).await.map_err(broke)?.into_parts();
+        Ok((head.status, collected(body).await?))
+    });
+    tokio::select! {
+        answered = &mut answer => return answered,
+        // It ends when everything has been sent and read, or with the error that the answer then has, too.
+        _ended = &mut connection => {}
+    }
+    answer.await
+}
+
+async fn collected<B>(body: B) -> Result<Bytes, AdminError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let whole = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+    Ok(whole.map_err(|error| unreachable(format!("the answer broke off: {error}")))?.to_bytes())
+}
+
+fn unreachable(detail: impl Into<String>) -> AdminError {
+    AdminError::new(AdminCode::GateUnreachable, detail)
+}

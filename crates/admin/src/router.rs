@@ -1,0 +1,47 @@
+//! The map of the admin API: which path leads to which act.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use crate::access;
+use crate::desk::Desk;
+use crate::problem::{AdminCode, AdminError};
+use crate::routes::{audit, calls, consumers, gate, keys, tokens};
+
+/// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
+pub fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/v1/status", get(gate::status))
+        .route("/v1/plans", get(gate::plans))
+        .route("/v1/reload", post(gate::reload))
+        .route("/v1/backup", post(gate::backup))
+        .route("/v1/consumers", get(consumers::list).post(consumers::create))
+        .route("/v1/consumers/{name}", get(consumers::show).patch(consumers::set_plan).delete(consumers::remove))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/import", post(keys::import))
+        .route("/v1/keys/{id}", get(keys::show))
+        .route("/v1/keys/{id}/revoke", post(keys::revoke))
+        .route("/v1/keys/{id}/rotate", post(keys::rotate))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/verify", get(audit::verify))
+        .route("/v1/calls", get(calls::find))
+        .route("/v1/calls/{id}", get(calls::show))
+        .route("/v1/usage", get(calls::usage))
+        .route("/v1/stats", get(calls::stats))
+        .route("/v1/admin-tokens", get(tokens::list).post(tokens::create))
+        .route("/v1/admin-tokens/{name}", delete(tokens::remove))
+        .route("/v1/openapi.json", get(crate::openapi::show))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(desk.clone(), access::guard))
+        .with_state(desk)
+}
+
+async fn no_such_path() -> AdminError {
+    AdminError::new(AdminCode::NotFound, "no act of the admin API answers here; GET /v1/openapi.json lists them")
+}
+
+async fn no_such_method() -> AdminError {
+    AdminError::new(AdminCode::MethodNotAllowed, "use one of the methods in the Allow field")
+}

@@ -1,0 +1,33 @@
+//! What goes over the wire: requests and answers, the same for `--json`, for the socket, and for TCP. Moments are Unix
+//! milliseconds and end in `_ms`; moments that a person writes are texts (`30d`, `2027-01-31`).
+
+mod audit;
+mod calls;
+mod consumers;
+mod gate;
+mod keys;
+mod tokens;
+
+pub use audit::{AuditEntries, AuditEntry, AuditQuery, AuditVerdict};
+pub use calls::{CallFound, Calls, CallsQuery, Stats, StatsQuery, StatsRow, Usage, UsageQuery, UsageRow};
+pub use consumers::{Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers};
+pub use gate::{ApiSummary, Backup, BackupFile, BackupTo, GateSummary, Plan, Plans, Reloaded, Status};
+pub use keys::{Key, KeyCreate, KeyCreated, KeyImport, KeyKind, KeyRotate, Keys, KeysQuery, Standing};
+pub use tokens::{Token, TokenCreate, TokenCreated, TokenRole, Tokens};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A secret that is shown in one answer and never again; not in a log, not in a debug print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub struct ShownOnce(pub String);
+
+impl fmt::Debug for ShownOnce {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}
