@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use callgate_model::Secret;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::items::Edit;
@@ -54,16 +54,14 @@ impl Draft {
     pub(crate) fn finish(self, problems: &mut Vec<Problem>) -> Option<Request> {
         let url = Url::parse(&self.url).map_err(|problem| problems.push(problem)).ok();
         let method = self.method(problems);
-        let (mut url, url_user) = url?;
-        for pair in &self.query {
-            url.append_query(pair);
-        }
+        let (url, url_user) = url.unzip();
+        let authority = url.as_ref().map(Url::authority).unwrap_or_default();
         let mut fields = vec![
-            (HOST, value(&url.authority(), problems)),
+            (HOST, value(&authority, problems)),
             (USER_AGENT, HeaderValue::from_static(NAME)),
             (ACCEPT, HeaderValue::from_static(self.accept)),
         ];
-        if let Some(user) = self.user.or(url_user) {
+        if let Some(user) = self.user.or(url_user.flatten()) {
             fields.push((AUTHORIZATION, value(&basic(&user), problems)));
         }
         if let Some(token) = self.bearer {
@@ -73,8 +71,13 @@ impl Draft {
             fields.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
         }
         apply(&mut fields, self.edits, problems);
+        leave_framing_to_the_sender(&mut fields, &self.payload, problems);
         for (_, value) in fields.iter_mut().filter(|(name, _)| crate::secrecy::is_credential_field(name)) {
             value.set_sensitive(true);
+        }
+        let mut url = url?;
+        for pair in &self.query {
+            url.append_query(pair);
         }
         Some(Request { method: method?, url, fields, payload: self.payload })
     }
@@ -113,6 +116,28 @@ fn apply(fields: &mut Vec<(HeaderName, HeaderValue)>, edits: Vec<Edit>, problems
             }
         }
     }
+}
+
+/// The length of the body is counted, never believed: a wrong one would be two requests to some servers. Command lines
+/// that were copied from elsewhere have it, so a right one is no mistake.
+fn leave_framing_to_the_sender(
+    fields: &mut Vec<(HeaderName, HeaderValue)>,
+    payload: &Payload,
+    problems: &mut Vec<Problem>,
+) {
+    let length = payload.length().unwrap_or(0).to_string();
+    for (name, value) in fields.iter() {
+        let stated = String::from_utf8_lossy(value.as_bytes());
+        if *name == CONTENT_LENGTH && stated != length {
+            let what =
+                format!("Content-Length `{}`, and the body has {length} bytes", crate::secrecy::shortened(&stated));
+            problems.push(Problem::new(what, "leave the field out: it is counted"));
+        } else if *name == TRANSFER_ENCODING && !stated.eq_ignore_ascii_case("chunked") {
+            let what = format!("Transfer-Encoding `{}`", crate::secrecy::shortened(&stated));
+            problems.push(Problem::new(what, "write `chunked`, or leave it out"));
+        }
+    }
+    fields.retain(|(name, _)| *name != CONTENT_LENGTH);
 }
 
 /// A field's value. Control characters can't be sent: a line break would begin another field.

@@ -65,6 +65,14 @@ pub enum CallError {
         /// What hyper says.
         source: hyper::Error,
     },
+    /// More header fields, or longer ones, than anything sensible sends.
+    #[error("the head of the answer from {authority} is too large")]
+    HeadTooLarge {
+        /// Host and port.
+        authority: String,
+        /// What hyper says.
+        source: hyper::Error,
+    },
     /// The connection ended in the middle.
     #[error("the connection broke while {}", step.name())]
     Broken {
@@ -165,7 +173,7 @@ impl CallError {
             CallError::Refused { .. } => "refused",
             CallError::Connect { .. } => "connect",
             CallError::Tls { .. } | CallError::TlsSetup { .. } => "tls",
-            CallError::Protocol { .. } | CallError::NotHttp { .. } => "not_http",
+            CallError::Protocol { .. } | CallError::NotHttp { .. } | CallError::HeadTooLarge { .. } => "not_http",
             CallError::TimedOut { .. } => "timeout",
             CallError::Broken { .. } => "broken",
             CallError::Redirects { .. } | CallError::Location { .. } => "redirect",
@@ -191,6 +199,7 @@ impl CallError {
                 "the call may have taken effect: check before repeating it; --max-time waits longer".to_owned()
             }
             CallError::NotHttp { .. } => "does the server speak TLS there? then write https://".to_owned(),
+            CallError::HeadTooLarge { .. } => "does the server set a cookie again and again?".to_owned(),
             CallError::Broken { .. } => "the call may have taken effect: check before repeating it".to_owned(),
             CallError::Redirects { .. } => "do they go in a circle? -v shows each".to_owned(),
             CallError::Location { .. } => "look at the answer itself, without -L".to_owned(),

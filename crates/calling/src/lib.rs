@@ -30,6 +30,8 @@ mod request;
 pub mod secrecy;
 pub mod send;
 pub mod show;
+#[cfg(test)]
+mod tests;
 pub mod url;
 pub mod verbs;
 

@@ -9,7 +9,7 @@ mod tls;
 
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -62,6 +62,15 @@ impl Default for Sending {
         Sending { insecure: false, follow: false, connect, total: None, http: Http::default() }
     }
 }
+
+/// Fields that HTTP/2 does not have (RFC 9113 section 8.2.2). Pasted command lines have them, and h2 would refuse.
+const OF_ONE_CONNECTION: [HeaderName; 5] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Sends a request and returns when the head of its answer has come. Must run inside a tokio runtime.
 pub async fn send(request: &Request, sending: &Sending) -> Result<Answer, CallError> {
@@ -131,6 +140,9 @@ async fn exchange(
     };
     match response {
         Ok(response) => Ok((response, connection)),
+        Err(source) if source.is_parse_too_large() => {
+            Err(CallError::HeadTooLarge { authority: authority.to_owned(), source })
+        }
         Err(source) if source.is_parse() => Err(CallError::NotHttp { authority: authority.to_owned(), source }),
         Err(source) => Err(CallError::Broken { step: Step::Head, source }),
     }
@@ -151,6 +163,9 @@ async fn to_http(request: &Request, http2: bool) -> Result<http::Request<Outgoin
         fields.insert(CONTENT_LENGTH, http::HeaderValue::from_static("0"));
     }
     let uri = if http2 {
+        for name in OF_ONE_CONNECTION {
+            fields.remove(name);
+        }
         // In HTTP/2 the host is a part of the URI (`:authority`); a field of that name would be a second one.
         let host = fields.remove(HOST);
         let authority = host.as_ref().and_then(|host| host.to_str().ok()).map(str::to_owned);

@@ -40,8 +40,10 @@ pub struct Arguments {
     pub insecure: bool,
     /// `-L`: follow redirects.
     pub follow: bool,
-    /// `--max-time SECONDS`.
+    /// `--max-time SECONDS`, for the whole call.
     pub max_time: Option<Duration>,
+    /// `--connect-timeout SECONDS`.
+    pub connect_timeout: Option<Duration>,
     /// HTTP/1.1 or HTTP/2 where the server could choose.
     pub http: Http,
     /// `-o FILE`.
@@ -89,12 +91,13 @@ impl Arguments {
             output: self.output.clone(),
             ..Showing::default()
         };
+        let usual = Sending::default();
         let sending = Sending {
             insecure: self.insecure,
             follow: self.follow,
+            connect: self.connect_timeout.unwrap_or(usual.connect),
             total: self.max_time,
             http: self.http,
-            ..Sending::default()
         };
         let request = self.draft(&mut problems).finish(&mut problems);
         match request {
