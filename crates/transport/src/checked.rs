@@ -16,8 +16,10 @@
 //! already here: [`ConnectionHandle::call_ended`] wakes it.
 
 mod body;
+mod fault;
 mod handle;
 mod linger;
+pub(crate) mod pace;
 
 use std::io;
 use std::pin::Pin;
@@ -29,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use self::body::Body;
-pub use self::body::BodyFault;
+pub use self::fault::BodyFault;
 pub use self::handle::{ConnectionHandle, Inspected};
 use self::linger::Closing;
 use crate::Timing;

@@ -6,6 +6,8 @@
 mod drain;
 mod ending;
 mod idle;
+mod paced;
+mod stall;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -27,6 +29,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use self::drain::Drain;
 use self::ending::Ending;
 use self::idle::Streams;
+pub use self::paced::PacedBody;
+use self::stall::Stalling;
 use crate::checked::{CheckedStream, Inspected};
 use crate::greet::{Greeted, Protocol, Replay};
 use crate::{BoxError, Timing};
@@ -36,6 +40,8 @@ const CONNECTION_BUFFER_BYTES: usize = 128 * 1024;
 /// What a client may send on a stream, and on a whole connection, before the gate has taken it on.
 const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What of a response hyper takes before the client has room for it, per stream.
+const H2_SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// Streams that the client reset before they were accepted (CVE-2023-44487): past it the connection is closed.
 const H2_PENDING_RESETS_MAX: usize = 20;
 /// Streams that we reset because the client broke the protocol (CVE-2025-8671).
@@ -69,6 +75,7 @@ impl Server {
             .max_header_list_size(u32::try_from(bounds::HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(H2_SEND_BUFFER_BYTES)
             .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
             .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
             .keep_alive_interval(timing.idle_max / 2)
@@ -142,14 +149,14 @@ impl Server {
         Fut: Future<Output = Result<Response<B>, BoxError>> + 'static,
         B: Body<Data = Bytes, Error = BoxError> + 'static,
     {
-        let streams = Rc::new(Streams::new(self.timing.idle_max));
+        let streams = Rc::new(Streams::new(&self.timing));
         let open = streams.clone();
         let service = service_fn(move |request| {
             let stream = open.open();
             let answer = call(request, Inspected::Http2);
             async move {
                 let response = answer.await?;
-                Ok::<_, BoxError>(response.map(|body| Ending::new(body, move || drop(stream))))
+                Ok::<_, BoxError>(response.map(|body| Stalling::new(body, stream)))
             }
         });
         let io = TokioIo::new(Replay::new(greeted.io, greeted.buffer));

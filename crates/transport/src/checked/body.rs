@@ -1,38 +1,21 @@
 //! The body of one request: where it ends, and whether it comes fast enough.
 
-use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use callgate_wire::chunked::{ChunkFault, ChunkScanner};
+use callgate_wire::chunked::ChunkScanner;
 use callgate_wire::head::Framing;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::time::Instant;
 
+use super::fault::BodyFault;
+use super::pace::Pace;
 use crate::Timing;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 
 /// hyper reads its first 8 KiB of a body at once, so this much of a refused request's body costs no connection.
 const AT_HAND_BYTES_MAX: usize = 8 * 1024;
-
-/// Why a request body broke off. The service finds it in the error of the body it reads: [`BodyFault::find`].
-#[derive(Debug, thiserror::Error)]
-pub enum BodyFault {
-    /// The chunked framing is broken: a malformed request.
-    #[error("the chunked body is malformed: {0}")]
-    Framing(ChunkFault),
-    /// Nothing came for [`Timing::body_idle_max`], or too little on the whole: a request timeout.
-    #[error("the body came too slowly: {bytes} bytes while {} s were spent waiting for it", .waited.as_secs_f32())]
-    TooSlow {
-        /// Bytes that came, chunk framing included.
-        bytes: u64,
-        /// Time spent waiting for the client; time in which nobody wanted more is not counted.
-        waited: Duration,
-    },
-}
 
 /// A request body that has not ended.
 #[derive(Debug)]
@@ -49,16 +32,6 @@ enum Extent {
     Chunked(ChunkScanner),
 }
 
-/// How fast it comes.
-#[derive(Debug, Default)]
-struct Pace {
-    bytes: u64,
-    /// Time spent waiting for the client before `waiting_since`. A slow upstream stops hyper from reading, and that time
-    /// is not the client's fault.
-    waited: Duration,
-    waiting_since: Option<Instant>,
-}
-
 /// Where a body's bytes are.
 pub(super) struct Source<'a, IO> {
     pub(super) io: &'a mut IO,
@@ -73,25 +46,6 @@ pub(super) enum Step {
     End,
     /// The client closed its side before that.
     Gone,
-}
-
-// === impl BodyFault ===
-
-impl BodyFault {
-    /// Finds the fault in an error that came through hyper.
-    #[must_use]
-    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a BodyFault> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            // An io::Error does not count the error it wraps among its sources.
-            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            if let Some(fault) = inner.and_then(|inner| inner.downcast_ref()) {
-                return Some(fault);
-            }
-            next = error.source();
-        }
-        None
-    }
 }
 
 // === impl Body ===
@@ -188,28 +142,4 @@ fn poll_chunked<IO: AsyncRead + Unpin>(
     source.buffer.push(read.get(scan.body..).unwrap_or_default());
     into.set_filled(before + scan.body);
     Poll::Ready(Ok(scan.ended))
-}
-
-// === impl Pace ===
-
-impl Pace {
-    fn advance(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
-        }
-    }
-
-    /// Ready when the client has had enough time.
-    fn poll_wait(&mut self, context: &mut Context<'_>, timing: &Timing, alarm: &mut Alarm) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let earned = Duration::from_secs(self.bytes / timing.body_rate_min_per_s.max(1));
-        let patience = earned.max(timing.body_rate_grace).saturating_sub(self.waited);
-        alarm.poll_until(context, since + patience.min(timing.body_idle_max))
-    }
-
-    fn too_slow(&mut self) -> io::Error {
-        self.advance(0);
-        io::Error::new(io::ErrorKind::TimedOut, BodyFault::TooSlow { bytes: self.bytes, waited: self.waited })
-    }
 }

@@ -1,5 +1,7 @@
 //! HTTP/2 with prior knowledge, by hyper's own client.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::client::conn::http2 as client;
@@ -71,4 +73,90 @@ fn half_a_preface_is_a_faulty_request() {
         assert!(scene.hear_all().await.starts_with("HTTP/1.1 400"));
         assert!(scene.calls().starts_with("fault: "), "{}", scene.calls());
     });
+}
+
+/// Sees whether a body was dropped, and never ends.
+struct Endless(Arc<AtomicBool>);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 1024])))))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_response_that_nobody_reads_is_dropped_and_its_neighbours_are_not() {
+    run(async {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let watch = dropped.clone();
+        let scene = Scene::with(Timing::default(), move |request, _inspected| {
+            let body = match request.uri().path() {
+                "/endless" => Endless(watch.clone()).boxed_unsync(),
+                _ => text(200, "quick".to_owned()).into_body(),
+            };
+            async { (String::new(), Response::new(body)) }
+        });
+        let (mut sender, ..) = connect(scene).await;
+        let unread = sender.send_request(post("/endless")).await.unwrap();
+        for _ in 0..15 {
+            sleep(Duration::from_secs(10)).await;
+            let quick = sender.send_request(post("/quick")).await.unwrap();
+            assert_eq!(quick.into_body().collect().await.unwrap().to_bytes(), "quick\n");
+        }
+        assert!(dropped.load(Ordering::Relaxed));
+        assert!(unread.into_body().collect().await.is_err());
+    });
+}
+
+#[test]
+fn a_body_that_trickles_is_a_timeout_here_too() {
+    run(async {
+        let timing = Timing::default();
+        let scene = Scene::with(timing, move |request, _inspected| async move {
+            let error = PacedBody::paced(request.into_body(), &timing).collect().await.unwrap_err();
+            let slow = matches!(BodyFault::find(error.as_ref()), Some(BodyFault::TooSlow { .. }));
+            (format!("slow: {slow}"), text(408, String::new()))
+        });
+        let Scene { client, calls, drain: _drain, served: _served } = scene;
+        let (mut sender, connection) = client::handshake(LocalExecutor, TokioIo::new(client)).await.unwrap();
+        spawn_local(connection);
+        let (bytes, body) = tokio::sync::mpsc::channel::<Bytes>(1);
+        let request = Request::post("http://h/p").body(Trickle(body)).unwrap();
+        let start = Instant::now();
+        let call = spawn_local(sender.send_request(request));
+        while !call.is_finished() {
+            bytes.send(Bytes::from_static(&[b'a'; 100])).await.ok();
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(call.await.unwrap().unwrap().status(), 408);
+        assert!((20..=22).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(calls.borrow().join(""), "slow: true");
+    });
+}
+
+/// A body of what comes through a channel.
+struct Trickle(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Trickle {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
 }
