@@ -60,6 +60,10 @@ impl Database {
         let found = opening.schema.found(&path).await?;
         let mut connection = writing(&path, opening, found).connect().await.map_err(failed)?;
         opening.schema.bring_up_to_date(&path, found, &mut connection).await?;
+        if found == 0 {
+            // SQLite syncs its own new files' names, but this one was made above.
+            file::sync_folder(folder)?;
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(opening.busy_time + Duration::from_secs(5))

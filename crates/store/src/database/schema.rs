@@ -94,3 +94,50 @@ impl Schema {
 async fn pragma(connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
     sqlx::query(sql).fetch_one(connection).await?.try_get(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static FIRST: Schema =
+        Schema { file: "t.db", application_id: 7, migrations: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
+    static SECOND: Schema = Schema {
+        file: "t.db",
+        application_id: 7,
+        migrations: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN y DEFAULT 5"],
+    };
+    static BROKEN: Schema = Schema {
+        file: "t.db",
+        application_id: 7,
+        migrations: &["", "", "CREATE TABLE b (x); INSERT INTO nothing VALUES (1)"],
+    };
+
+    /// Opens a file as one version of the program would, and says which version it then has.
+    async fn open(path: &Path, schema: &'static Schema) -> Result<i64, StoreError> {
+        crate::file::open_private(path)?;
+        let found = schema.found(path).await?;
+        let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        let done = schema.bring_up_to_date(path, found, &mut connection).await;
+        connection.close().await.unwrap();
+        done?;
+        schema.found(path).await
+    }
+
+    #[tokio::test]
+    async fn a_database_grows_with_its_program_and_never_shrinks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        assert_eq!(open(&path, &FIRST).await.unwrap(), 1);
+        assert_eq!(open(&path, &FIRST).await.unwrap(), 1, "a second time changes nothing");
+        assert_eq!(open(&path, &SECOND).await.unwrap(), 2);
+        let error = open(&path, &FIRST).await.unwrap_err();
+        assert!(matches!(error, StoreError::NewerSchema { found: 2, known: 1, .. }), "{error}");
+
+        open(&path, &BROKEN).await.unwrap_err();
+        let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+        let kept = pragma(&mut connection, "SELECT x + y FROM a").await.unwrap();
+        let tables = pragma(&mut connection, "SELECT count(*) FROM sqlite_schema").await.unwrap();
+        assert_eq!((kept, tables), (6, 1), "half a migration is none");
+        assert_eq!(open(&path, &SECOND).await.unwrap(), 2);
+    }
+}
