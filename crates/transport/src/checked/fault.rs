@@ -12,7 +12,7 @@ pub enum BodyFault {
     /// The chunked framing is broken: a malformed request.
     #[error("the chunked body is malformed: {0}")]
     Framing(ChunkFault),
-    /// Nothing came for [`Timing::body_idle_max`], or too little on the whole: a request timeout.
+    /// Nothing came for [`crate::Timing::body_idle_max`], or too little on the whole: a request timeout.
     #[error("the body came too slowly: {bytes} bytes while {} s were spent waiting for it", .waited.as_secs_f32())]
     TooSlow {
         /// Bytes that came, chunk framing included.
