@@ -63,6 +63,24 @@ async fn a_post_without_a_body_says_so() {
 }
 
 #[tokio::test]
+async fn an_answer_before_the_body_was_read_is_seen() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_buf(&mut Vec::with_capacity(65_536)).await.unwrap();
+        stream.write_all(json("401 Unauthorized", "no").as_bytes()).await.unwrap();
+        // Lingers as a gate does: what still comes is read and thrown away.
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.unwrap();
+    });
+    let data = vec!["x".repeat(20 << 20)];
+    let prepared = Arguments { data, ..verb("POST", &[&url]) }.prepare().unwrap();
+    let mut answer = try_to(&prepared).await.unwrap();
+    assert_eq!((answer.status.as_u16(), text(&mut answer).await.as_str()), (401, "no"));
+}
+
+#[tokio::test]
 async fn a_body_can_be_sent_in_chunks() {
     let server = Server::replying([json("200 OK", "1")]).await;
     let prepared = verb("PUT", &[&server.url("/"), "a=1", "Transfer-Encoding:chunked"]).prepare().unwrap();

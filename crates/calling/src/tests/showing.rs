@@ -182,6 +182,56 @@ async fn bodies_are_shown_as_what_they_are() {
     }
 }
 
+/// Keeps what is written, and says when it was an event.
+struct Watch {
+    seen: Vec<u8>,
+    event: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl std::io::Write for Watch {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.seen.extend_from_slice(bytes);
+        if bytes.starts_with(b"data: ")
+            && let Some(event) = self.event.take()
+        {
+            event.send(()).unwrap();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_shown_before_the_next_one_exists() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (event, shown) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_buf(&mut Vec::with_capacity(65_536)).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n").await.unwrap();
+        shown.await.unwrap();
+        stream.write_all(b"data: 2\n\n").await.unwrap();
+    });
+    let mut out = Watch { seen: Vec::new(), event: Some(event) };
+    let prepared = formatted(verb("GET", &[&url]));
+    let mut streams = Streams { out: &mut out, notes: &mut Vec::new() };
+    assert_eq!(make(&prepared, None, &Clock::manual(0), &mut streams).await, Exit::Success);
+    assert!(out.seen.ends_with(b"data: 1\n\ndata: 2\n\n"));
+}
+
+#[tokio::test]
+async fn json_past_the_bound_is_shown_as_it_comes() {
+    let body = format!("[\"{}\"]", "x".repeat(crate::show::FORMATTED_BYTES_MAX));
+    let server = Server::replying([json("200 OK", &body)]).await;
+    let seen = see(&formatted(verb("GET", &[&server.url("/")])), None).await;
+    assert!(seen.out.ends_with(&format!("\n\n{body}\n")), "neither cut nor indented");
+}
+
 #[tokio::test]
 async fn a_body_goes_into_the_named_file() {
     let folder = tempfile::tempdir().unwrap();
