@@ -93,7 +93,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// loopback, so the host asked for must be loopback by name or address: a rebound name is neither. With TLS the
 /// certificate binds the name, and only the origin is left to compare.
 fn same_place(headers: &HeaderMap, uri: &Uri, tls: bool) -> Result<(), AdminError> {
-    let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|own| own.as_str()));
+    let authority =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|own| own.as_str()));
     let Some(authority) = authority else {
         return Err(AdminError::new(AdminCode::HostRefused, "the request names no host"));
     };

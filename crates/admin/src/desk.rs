@@ -39,7 +39,10 @@ impl Desk {
     pub(crate) async fn calls(&self) -> Result<&CallsDb, AdminError> {
         self.0.operations.flush().await;
         self.0.calls.as_ref().ok_or_else(|| {
-            AdminError::new(AdminCode::NotFound, "this gate keeps no calls: `calls.db` could not be opened when it started")
+            AdminError::new(
+                AdminCode::NotFound,
+                "this gate keeps no calls: `calls.db` could not be opened when it started",
+            )
         })
     }
 

@@ -28,3 +28,6 @@ pub use operations::{NoGate, Operations};
 pub use problem::{AdminCode, AdminError};
 pub use router::router;
 pub use socket::AdminSocket;
+
+#[cfg(test)]
+mod tests;

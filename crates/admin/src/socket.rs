@@ -304,6 +304,7 @@ mod tests {
         let (data, runtime) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let deep = data.path().join("d".repeat(100));
         fs::create_dir(&deep).unwrap();
+        fs::set_permissions(runtime.path(), Permissions::from_mode(0o700)).unwrap();
         assert!(matches!(AdminSocket::bind_with(&deep, None), Err(SocketError::TooLong { .. })));
         let socket = AdminSocket::bind_with(&deep, Some(runtime.path())).unwrap();
         assert_eq!(socket.path().parent(), Some(runtime.path()));

@@ -70,8 +70,10 @@ impl AdminClient {
         let mut request = Request::builder().method(method).uri(target).header(header::ACCEPT, "application/json");
         request = match &self.way {
             Way::Tcp(remote) => {
-                let mut token = header::HeaderValue::from_str(&format!("Bearer {}", remote.token.expose()))
-                    .map_err(|_| AdminError::new(AdminCode::RequestUnfit, "the admin token holds a line break or worse"))?;
+                let mut token =
+                    header::HeaderValue::from_str(&format!("Bearer {}", remote.token.expose())).map_err(|_| {
+                        AdminError::new(AdminCode::RequestUnfit, "the admin token holds a line break or worse")
+                    })?;
                 token.set_sensitive(true);
                 request.header(header::HOST, &remote.authority).header(header::AUTHORIZATION, token)
             }
@@ -105,7 +107,8 @@ impl AdminClient {
                     .map_err(|_| unreachable(format!("`{}` is no host name", remote.host)))?;
                 let handshake = TlsConnector::from(std::sync::Arc::clone(tls)).connect(name, stream);
                 let secured = timeout(CONNECT_TIME_MAX, handshake).await;
-                let secured = secured.map_err(|_| unreachable(format!("`{authority}` does not finish the TLS handshake")))?;
+                let secured =
+                    secured.map_err(|_| unreachable(format!("`{authority}` does not finish the TLS handshake")))?;
                 let stream = secured.map_err(|error| unreachable(format!("`{authority}` is not trusted: {error}")))?;
                 over(stream, request).await
             }
@@ -127,7 +130,8 @@ async fn over<S>(stream: S, request: Request<Body>) -> Result<Answer, AdminError
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broke = |error: hyper::Error| unreachable(format!("the connection to the gate broke: {}", with_sources(&error)));
+    let broke =
+        |error: hyper::Error| unreachable(format!("the connection to the gate broke: {}", with_sources(&error)));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     let mut connection = std::pin::pin!(connection);
     let mut answer = std::pin::pin!(async {

@@ -129,14 +129,16 @@ async fn place(calls: &CallsDb, id: CallId) -> Result<(i64, CallId), AdminError>
 }
 
 fn not_kept(id: CallId) -> AdminError {
-    let detail = format!("call `{id}` is not kept (any more): busy gates keep a sample, and the oldest calls make room");
+    let detail =
+        format!("call `{id}` is not kept (any more): busy gates keep a sample, and the oldest calls make room");
     AdminError::new(AdminCode::NotFound, detail)
 }
 
 /// `429`, `4xx`, `400-499`.
 fn statuses(text: &str) -> Result<RangeInclusive<u16>, AdminError> {
     let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
-    let class = |text: &str| text.to_ascii_lowercase().strip_suffix("xx").and_then(|class| status(&format!("{class}00")));
+    let class =
+        |text: &str| text.to_ascii_lowercase().strip_suffix("xx").and_then(|class| status(&format!("{class}00")));
     let range = match text.split_once('-') {
         Some((from, to)) => status(from).zip(status(to)).map(|(from, to)| from..=to),
         None => status(text).map(|one| one..=one).or_else(|| class(text).map(|first| first..=first + 99)),
@@ -148,7 +150,8 @@ fn statuses(text: &str) -> Result<RangeInclusive<u16>, AdminError> {
 
 fn code(text: &str) -> Result<Code, AdminError> {
     Code::from_name(text).ok_or_else(|| {
-        let detail = format!("code: `{text}` is no code of the gate; docs/refusals.md lists them, `rate_limited` is one");
+        let detail =
+            format!("code: `{text}` is no code of the gate; docs/refusals.md lists them, `rate_limited` is one");
         AdminError::new(AdminCode::RequestUnfit, detail)
     })
 }

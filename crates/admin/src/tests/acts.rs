@@ -1,0 +1,139 @@
+use std::sync::atomic::Ordering;
+
+use callgate_identity::KeyFault;
+
+use super::house::{House, NOW_MS};
+use crate::views::{
+    AuditQuery, AuditVerdict, KeyCreate, KeyImport, KeyKind, KeyRotate, ShownOnce, Standing, TokenRole,
+};
+use crate::{AdminCode, Door, socket};
+
+fn for_acme() -> KeyCreate {
+    KeyCreate { consumer: "acme".to_owned(), scopes: vec!["orders:read".to_owned()], ..KeyCreate::default() }
+}
+
+#[tokio::test]
+async fn a_consumer_and_its_keys_from_first_to_last() {
+    let house = House::new().await;
+    let door = house.door().await;
+    assert!(matches!(door, Door::Gate(_)) && door.notice().is_none());
+    let acme = door.consumers_create("acme", Some("free")).await.unwrap();
+    assert_eq!((acme.name.as_str(), acme.plan.as_deref(), acme.created_ms), ("acme", Some("free"), NOW_MS));
+    assert_eq!(door.consumers_set_plan("acme", Some("gold")).await.unwrap().plan.as_deref(), Some("gold"));
+    assert_eq!(door.consumers_set_plan("acme", None).await.unwrap(), door.consumers_show("acme").await.unwrap());
+
+    let asked = KeyCreate { expires: Some("30d".to_owned()), apis: vec!["bookshop".to_owned()], ..for_acme() };
+    let made = door.keys_create(&asked).await.unwrap();
+    let verify = |text: &ShownOnce| house.registry.table().verify(&text.0, NOW_MS);
+    assert_eq!(verify(&made.key).unwrap().id, made.record.id);
+    assert_eq!(made.record.expires_ms, Some(NOW_MS + 30 * 86_400_000));
+
+    let rotate = KeyRotate { overlap: Some("1h".to_owned()), kind: KeyKind::Test, ..KeyRotate::default() };
+    let next = door.keys_rotate(made.record.id, &rotate).await.unwrap();
+    assert!(next.key.0.starts_with("cg_test_") && next.record.scopes == ["orders:read"]);
+    let old = door.keys_show(made.record.id).await.unwrap();
+    assert_eq!((old.successor, old.expires_ms), (Some(next.record.id), Some(NOW_MS + 3_600_000)));
+
+    let revoked = door.keys_revoke(next.record.id).await.unwrap();
+    assert_eq!((revoked.standing, revoked.revoked_ms), (Standing::Revoked, Some(NOW_MS)));
+    assert!(matches!(verify(&next.key), Err(KeyFault::Revoked(_))), "the very next call is refused");
+
+    let listed = door.keys_list(Some("acme")).await.unwrap().keys;
+    assert_eq!(listed.len(), 2);
+    assert_eq!(door.keys_list(None).await.unwrap().keys, listed);
+    let removed = door.consumers_remove("acme").await.unwrap();
+    assert_eq!(removed.keys.len(), 2);
+    assert!(door.consumers_list().await.unwrap().consumers.is_empty());
+    assert!(matches!(verify(&made.key), Err(KeyFault::Unknown)));
+}
+
+#[tokio::test]
+async fn an_imported_key_works_and_is_not_shown() {
+    let house = House::new().await;
+    let door = house.door().await;
+    door.consumers_create("acme", None).await.unwrap();
+    let text = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
+    let asked = KeyImport {
+        consumer: "acme".to_owned(),
+        key: ShownOnce(text.to_owned()),
+        label: Some("from the old gateway".to_owned()),
+        scopes: vec![],
+        apis: vec![],
+        ips: vec![],
+        not_before: None,
+        expires: None,
+    };
+    assert!(!format!("{asked:?}").contains(text));
+    let key = door.keys_import(&asked).await.unwrap();
+    assert!(key.imported && house.registry.table().verify(text, NOW_MS).is_ok());
+    assert_eq!(door.keys_import(&asked).await.unwrap_err().code, AdminCode::Conflict);
+}
+
+/// The peer of the socket is who did it, and the chain holds.
+#[tokio::test]
+async fn the_audited_actor_is_the_user_at_the_other_end() {
+    let house = House::new().await;
+    let door = house.door().await;
+    door.consumers_create("acme", None).await.unwrap();
+    door.tokens_create("ci", TokenRole::Read).await.unwrap();
+    let entries = door.audit_list(&AuditQuery::default()).await.unwrap().entries;
+    let own_uid = socket::own_uid().unwrap();
+    let lines: Vec<_> =
+        entries.iter().map(|entry| format!("{} {} {}", entry.actor, entry.act, entry.subject)).collect();
+    assert_eq!(lines, [format!("uid:{own_uid} admin_token.create ci"), format!("uid:{own_uid} consumer.create acme")]);
+    let older = AuditQuery { before: Some(2), since: Some("1h".to_owned()), ..AuditQuery::default() };
+    assert_eq!(door.audit_list(&older).await.unwrap().entries.len(), 1);
+    let verdict = door.audit_verify().await.unwrap();
+    assert_eq!(verdict, AuditVerdict::Intact { entries: 2, head: entries[0].hash.clone() });
+}
+
+#[tokio::test]
+async fn names_that_the_configuration_does_not_have_are_refused() {
+    let house = House::new().await;
+    let door = house.door().await;
+    let error = door.consumers_create("acme", Some("platinum")).await.unwrap_err();
+    insta::assert_snapshot!(error, @"plan `platinum` is not in the configuration: it has `free`, `gold`");
+    door.consumers_create("acme", None).await.unwrap();
+    let error = door.keys_create(&KeyCreate { apis: vec!["bookshpo".to_owned()], ..for_acme() }).await.unwrap_err();
+    insta::assert_snapshot!(error, @"api `bookshpo` is not in the configuration: it has `bookshop`");
+    let error = door.consumers_create("acme", None).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the consumer `acme` exists already: choose another name");
+    for name in ["", "..", "a/b", "nobody"] {
+        assert_eq!(door.consumers_show(name).await.unwrap_err().code, AdminCode::NotFound, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_gate_is_asked_for_what_only_it_can_do() {
+    let house = House::new().await;
+    let door = house.door().await;
+    assert_eq!(door.reload().await.unwrap().summary, "+2 −1 routes");
+    assert_eq!(house.gate.reloads.load(Ordering::Relaxed), 1);
+    let status = door.status().await.unwrap();
+    assert!(status.running && status.gate.unwrap().mode == "enforce");
+    let plans: Vec<_> = door.plans_list().await.unwrap().plans.into_iter().map(|plan| plan.name).collect();
+    assert_eq!(plans, ["free", "gold"]);
+}
+
+#[tokio::test]
+async fn a_backup_goes_into_a_folder_of_its_own() {
+    let house = House::new().await;
+    let door = house.door().await;
+    let to = house.folder.path().join("backup");
+    let backup = door.backup(&to).await.unwrap();
+    let names: Vec<_> = backup.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["callgate.db", "calls.db", "secrets/pepper-1"]);
+    assert!(to.join("manifest.json").exists());
+    assert_eq!(door.backup(&to).await.unwrap_err().code, AdminCode::RequestUnfit, "nothing is overwritten");
+}
+
+#[tokio::test]
+async fn tokens_are_shown_once_and_removed_for_good() {
+    let house = House::new().await;
+    let door = house.door().await;
+    let made = door.tokens_create("ci", TokenRole::Write).await.unwrap();
+    assert!(made.token.0.starts_with("cga_"));
+    assert_eq!(door.tokens_list().await.unwrap().tokens, std::slice::from_ref(&made.record));
+    assert_eq!(door.tokens_remove("ci").await.unwrap(), made.record);
+    assert_eq!(door.tokens_remove("ci").await.unwrap_err().code, AdminCode::NotFound);
+}
