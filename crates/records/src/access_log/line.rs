@@ -140,7 +140,18 @@ fn number(member: &'static str, value: u64, into: &mut Vec<u8>) {
 fn address(member: &'static str, value: IpAddr, into: &mut Vec<u8>) {
     name(member, into);
     into.push(b'"');
-    // An address has nothing to escape, and writing to a vector does not fail.
-    write!(into, "{value}").unwrap_or_default();
+    match value {
+        // Most are, and the formatter of the standard library takes twice as long.
+        IpAddr::V4(value) => {
+            for (index, octet) in value.octets().into_iter().enumerate() {
+                if index > 0 {
+                    into.push(b'.');
+                }
+                push_number(u64::from(octet), into);
+            }
+        }
+        // An address has nothing to escape, and writing to a vector does not fail.
+        IpAddr::V6(value) => write!(into, "{value}").unwrap_or_default(),
+    }
     into.push(b'"');
 }

@@ -84,3 +84,13 @@ fn times_are_rfc_3339_in_utc_with_milliseconds_whatever_second_came_before() {
         assert_eq!(read["timestamp"], expect);
     }
 }
+
+#[test]
+fn addresses_are_written_as_the_standard_library_would() {
+    for address in ["0.0.0.0", "203.0.113.7", "255.255.255.255", "::1", "2001:db8::7", "::ffff:192.0.2.1"] {
+        let mut record = sample::good();
+        record.client = address.parse().unwrap();
+        let read: serde_json::Value = serde_json::from_str(&line(&record)).unwrap();
+        assert_eq!(read["client.address"], record.client.to_string());
+    }
+}

@@ -107,6 +107,24 @@ async fn after_a_flush_everything_recorded_before_is_in_the_log_and_the_metrics(
 }
 
 #[tokio::test]
+async fn a_line_reaches_a_quiet_log_and_usage_the_database_without_anybody_asking() {
+    let page = Page::default();
+    let folder = tempfile::tempdir().unwrap();
+    let config = RecorderConfig::new(Clock::system()).calls(database(&folder).await);
+    let sink = Sink::Test(Box::new(page.clone()));
+    let (handle, guard) = Recorder::start_with(config, Some(sink), 1024).unwrap();
+    handle.record(sample::good());
+    while page.lines().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let reader = database(&folder).await;
+    while reader.usage(UsageFilter::default()).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(guard.stop(STOP).await);
+}
+
+#[tokio::test]
 async fn a_stop_takes_what_is_still_queued() {
     let page = Page::default();
     let folder = tempfile::tempdir().unwrap();
