@@ -3,7 +3,7 @@
 //!
 //! It is what `callgate demo` guards and what the documents call, so it behaves as a decent small API does: JSON in and
 //! out, problem documents for errors, an OpenAPI document that is true. All data is in memory, the same on every start,
-//! and bounded. It never knows the gate: it depends on no crate of Callgate. Start reading at [`route`]: the table of
+//! and bounded. It never knows the gate: it depends on no crate of Callgate. Start reading at `route.rs`: the table of
 //! operations, then the file of the resource that interests you.
 //!
 //! **Who is calling.** A session from `POST /login` says which customer calls. Without one, the shop does what an

@@ -1,7 +1,7 @@
 //! Showing an answer: formatted and coloured on a terminal, byte for byte in a pipe.
 //!
 //! The answer goes to `out`. What is said about it (redirects, timings, hints) goes to `notes`, so that a pipe gets the
-//! body and nothing else. Nothing that a server sends can steer the terminal: see [`plain`].
+//! body and nothing else. Nothing that a server sends can steer the terminal: see `show/plain.rs`.
 
 mod body;
 mod head;
