@@ -57,7 +57,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
 pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let call_id = call.record.call_id.to_string();
-    let (text, content_type) = match call.wants_text {
+    let (text, content_type) = match call.wants_text() {
         true => (refusal.problem_text(&call_id), "text/plain; charset=utf-8"),
         false => (refusal.problem_json(&call_id), "application/problem+json"),
     };

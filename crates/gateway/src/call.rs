@@ -65,7 +65,7 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     if let Some(answer) = route::preflight(call, &routed, &request)? {
         return Ok(answer);
     }
-    let presented = credential::find(&routed, &request)?;
+    let presented = credential::find(call, &routed, &request)?;
     admit::clear_text(call, &routed, &presented)?;
 
     call.enter(Phase::Identify);

@@ -13,7 +13,8 @@ use callgate_transport::checked::Inspected;
 use callgate_transport::gauge::Connections;
 use callgate_transport::greet::{self, Greeted};
 use callgate_transport::listen::{self, Listener, LocalListener};
-use callgate_transport::serve::{Drain, Server};
+use callgate_transport::serve::{Drain, PacedBody, Server};
+use http::Request;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
@@ -165,7 +166,10 @@ async fn serve<IO>(
         server_name: greeted.tls.as_ref().and_then(|facts| facts.server_name.clone()),
         refused: None,
     };
-    let each = move |request, inspected| {
+    let each = move |request: Request<hyper::body::Incoming>, inspected| {
+        let paced = matches!(inspected, Inspected::Http2);
+        let request = request
+            .map(|body| if paced { PacedBody::paced(body, &Timing::default()) } else { PacedBody::unpaced(body) });
         let mut arrival = arrival.clone();
         arrival.refused = match inspected {
             Inspected::Head(_) | Inspected::Http2 => None,

@@ -10,7 +10,7 @@ use callgate_model::record::End;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::{BoxError, UpstreamBody};
+use super::{BoxError, UpstreamBody, cleaned};
 use crate::call::CallGuard;
 
 /// The body of an answer.
@@ -130,7 +130,7 @@ impl Upstream {
                 if self.left == Some(0) || self.body.is_end_stream() {
                     guard.complete();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(cleaned(frame))))
             }
             Poll::Ready(None) => {
                 guard.complete();

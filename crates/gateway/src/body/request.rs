@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use thiserror::Error;
 
-use super::{BoxError, ClientBody};
+use super::{BoxError, ClientBody, cleaned};
 use crate::policy::size;
 
 /// How far a body has come. Shared by the call and by the body, which lives in the upstream's connection.
@@ -89,8 +89,8 @@ impl Progress {
 // === impl BodyFault ===
 
 impl BodyFault {
-    fn of(error: &hyper::Error) -> BodyFault {
-        match checked::BodyFault::find(error) {
+    fn of(error: &BoxError) -> BodyFault {
+        match checked::BodyFault::find(error.as_ref()) {
             Some(checked::BodyFault::TooSlow { .. }) => BodyFault::TooSlow,
             Some(fault) => BodyFault::Malformed(fault.to_string()),
             None => BodyFault::Gone,
@@ -180,7 +180,7 @@ impl Body for RequestBody {
                         if passed > *bytes_max {
                             Some(Err(progress.note(BodyFault::TooLarge(*bytes_max)).into()))
                         } else {
-                            Some(Ok(frame))
+                            Some(Ok(cleaned(frame)))
                         }
                     }
                 };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use callgate_config::Rule;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, key};
 use callgate_wire::query;
@@ -9,6 +10,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::read::Incoming;
 use super::route::Routed;
+use super::state::Call;
 use crate::snapshot::KeyPlaces;
 
 /// The credential that a call presents.
@@ -26,32 +28,34 @@ pub(crate) enum Presented {
 ///
 /// # Errors
 /// `credential_ambiguous` when there are two: which one counts would be the gate's guess, and the upstream's another.
-pub(crate) fn find<B>(routed: &Routed<'_>, request: &Incoming<B>) -> Result<Presented, Refused> {
+pub(crate) fn find<B>(call: &mut Call<'_>, routed: &Routed<'_>, request: &Incoming<B>) -> Result<Presented, Refused> {
     if !routed.needs_key() {
         return Ok(Presented::Nothing);
     }
-    let keys = &routed.api.keys;
+    let mut found = all(&routed.api.keys, request);
+    if found.len() < 2 {
+        return Ok(found.pop().map_or(Presented::Nothing, |(_, presented)| presented));
+    }
+    let places: Vec<&str> = found.iter().map(|(place, _)| *place).collect();
+    let detail = format!("The call brought {} keys (in {}); send one.", places.len(), places.join(", "));
+    let refusal = Refusal::new(Code::CredentialAmbiguous, detail).rule(format!("apis.{}.keys", routed.api.name));
+    call.judge(routed.access().1.only_watches(Rule::Access), Err(refusal))?;
+    Ok(Presented::Unreadable)
+}
+
+fn all<'a, B>(keys: &'a KeyPlaces, request: &Incoming<B>) -> Vec<(&'a str, Presented)> {
     let mut found = Vec::new();
     if let Some(name) = &keys.header {
-        let fields = request.headers().get_all(name).iter();
-        found.extend(fields.map(|value| (name.as_str(), text(value))));
+        found.extend(request.headers().get_all(name).iter().map(|value| (name.as_str(), text(value))));
     }
     if keys.bearer {
         let fields = request.headers().get_all(AUTHORIZATION).iter();
         found.extend(fields.filter_map(|value| Some(("authorization", bearer(value)?))));
     }
     if let (Some(name), Some(raw)) = (&keys.query, request.query()) {
-        found.extend(query::values(raw, name).map(|value| ("query", Presented::Key(Cow::into_owned(value)))));
+        found.extend(query::values(raw, name).map(|value| ("the query", Presented::Key(Cow::into_owned(value)))));
     }
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (None, _) => Ok(Presented::Nothing),
-        (Some((_, presented)), None) => Ok(presented),
-        (Some((first, _)), Some((second, _))) => {
-            let detail = format!("A key stands in `{first}` and another in `{second}`; send one.");
-            Err(Refusal::new(Code::CredentialAmbiguous, detail).rule(format!("apis.{}.keys", routed.api.name)))
-        }
-    }
+    found
 }
 
 /// Removes every trace of a key from the fields that go upstream. `needed` is whether this route takes keys: then a Bearer

@@ -247,7 +247,9 @@ pub(crate) fn remove_prefix(headers: &mut HeaderMap, prefix: &str) {
 
 fn refusal(error: &UpstreamError, api: &crate::snapshot::Api) -> Refused {
     let (code, detail) = match error.kind {
-        Kind::Invalid => (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP."),
+        Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => {
+            (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP.")
+        }
         Kind::Closed => (Code::UpstreamUnreachable, "The server of this API closed the connection before it answered."),
         _ => (Code::UpstreamUnreachable, "The server of this API could not be reached."),
     };

@@ -1,8 +1,8 @@
 //! Inspect: the upstream's answer is judged and cleaned.
 
 use callgate_config::Rule;
-use callgate_model::bounds;
 use callgate_model::refusal::Refused;
+use callgate_model::{Code, Refusal, bounds};
 use callgate_wire::hop;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Response, StatusCode};
@@ -24,6 +24,11 @@ pub(crate) fn judge(
     routed: &Routed<'_>,
     response: Response<UpstreamBody>,
 ) -> Result<Answer, Refused> {
+    if response.status().is_informational() {
+        // 101 to a call that asked for no upgrade; hyper keeps the other 1xx to itself.
+        let detail = "The server of this API switched to another protocol without being asked.";
+        return Err(Refusal::new(Code::UpstreamInvalid, detail).rule(format!("apis.{}.upstream", routed.api.name)));
+    }
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
     let bodiless = *call.record.method == *Method::HEAD.as_str()

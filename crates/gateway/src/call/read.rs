@@ -9,7 +9,6 @@ use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_wire::forwarded;
 use callgate_wire::inspect;
-use callgate_wire::media::Accept;
 use callgate_wire::path::{self, PathRules};
 use http::header::{ACCEPT, HeaderMap, USER_AGENT};
 use http::request::Parts;
@@ -73,7 +72,7 @@ pub(crate) fn normalise<B>(call: &mut Call<'_>, request: Request<B>) -> Result<I
     call.record.host = bounded(&host);
     call.record.path = bounded(&path);
     call.record.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(bounded);
-    call.wants_text = parts.headers.contains_key(ACCEPT) && !Accept::of(&parts.headers).allows_json();
+    call.accept.extend(parts.headers.get_all(ACCEPT).iter().cloned());
     find_client(call, &parts.headers);
     if call.arrival.server_name.as_deref().is_some_and(|name| name != host) && !same_certificate(call, &host) {
         let detail = "The TLS connection was opened for another host than the call asks for.";

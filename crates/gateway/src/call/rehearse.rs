@@ -46,7 +46,7 @@ pub(crate) async fn rehearse(
         passed.push((Phase::Admit, "the gate answers OPTIONS itself".to_owned()));
         return Ok(());
     }
-    let presented = credential::find(&routed, &request)?;
+    let presented = credential::find(call, &routed, &request)?;
     admit::clear_text(call, &routed, &presented)?;
     passed.push((Phase::Admit, "the address may call, and is within its limits".to_owned()));
 

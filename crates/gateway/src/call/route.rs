@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callgate_config::{Access, Respond, Rule, Unlisted};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
-use callgate_wire::path::PathRules;
+use callgate_wire::path::{self, PathRules};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderValue, Method};
 use tokio::time::Instant;
@@ -53,7 +53,9 @@ pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<
     if request.path == "*" {
         return Ok(Destination::Answer(answer::options("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
     }
-    let api = match call.snapshot.hosts.find(&request.host, &request.path) {
+    // `/users/%40me` and `/users/@me` are one place to every upstream, so they are one place to the rules.
+    let matching = path::matching_form(&request.path);
+    let api = match call.snapshot.hosts.find(&request.host, &matching) {
         Lookup::Api(api) => api,
         Lookup::ButForCase(api) => return Err(differs_in_case(&format!("apis.{}.path", api.name))),
         Lookup::Nothing => {
@@ -65,10 +67,7 @@ pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<
     call.record.api = Some(Arc::clone(&api.name));
     let rules = PathRules { encoded_separators: api.paths.encoded_separators, semicolons: api.paths.semicolons };
     read::normalised(request.parts.uri.path(), rules)?;
-    let below =
-        if api.path == "/" { request.path.as_str() } else { request.path.get(api.path.len()..).unwrap_or_default() };
-    let path = if below.is_empty() { "/" } else { below };
-    let routed = match_routes(call, api, path, request.method());
+    let routed = match_routes(call, api, below(&request.path, &api.path), request.method());
     call.deadline = routed.pick(|guards| guards.total).map(|(total, _)| Instant::now() + total);
     if let Some(route) = routed.routes.last() {
         call.record.route = Some(Arc::clone(&route.template));
@@ -121,7 +120,7 @@ pub(crate) fn preflight<B>(
 }
 
 fn match_routes<'a>(call: &Call<'_>, api: &'a Arc<Api>, path: &str, method: &Method) -> Routed<'a> {
-    let found = api.tree.find(path);
+    let found = api.tree.find(&path::matching_form(path));
     let by_path: Vec<&Route> = found.matching.iter().filter_map(|index| api.routes.get(*index)).collect();
     let mut routes: Vec<&Route> = by_path.iter().copied().filter(|route| route.takes(method)).collect();
     // Of two routes with the same pattern the one that names the method is the more specific; the sort is stable, so the
@@ -149,6 +148,17 @@ fn match_routes<'a>(call: &Call<'_>, api: &'a Arc<Api>, path: &str, method: &Met
     let takes_options = routes.iter().any(|route| route.method.is_none() || route.method == Some(Method::OPTIONS));
     let allow = (*method == Method::OPTIONS && !takes_options && !by_path.is_empty()).then(|| methods_of(&by_path));
     Routed { api, routes, path: path.to_owned(), unknown, allow }
+}
+
+/// The path below a prefix, counted in segments: the path may spell the prefix in another way.
+fn below<'p>(path: &'p str, prefix: &str) -> &'p str {
+    let segments = prefix.split('/').filter(|segment| !segment.is_empty()).count();
+    let mut rest = path;
+    for _ in 0..segments {
+        let behind = rest.get(1..).unwrap_or_default();
+        rest = behind.find('/').and_then(|slash| behind.get(slash..)).unwrap_or_default();
+    }
+    if rest.is_empty() { "/" } else { rest }
 }
 
 fn differs_in_case(rule: &str) -> Refused {

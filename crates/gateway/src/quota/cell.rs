@@ -67,6 +67,13 @@ impl QuotaCell {
         QuotaCell { subject, quota, period: ArcSwap::from_pointee(span), answered: Notify::new() }
     }
 
+    /// The quota's name in the store. With its period: a quota that an operator moves from day to month is another one, and
+    /// must not look like a clock that jumped back.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.quota.name, self.quota.period.name())
+    }
+
     /// The period that a call at this moment belongs to. A clock that jumps back never reopens an earlier one.
     #[must_use]
     pub fn span(&self, now_ms: i64) -> Arc<Span> {

@@ -121,11 +121,11 @@ impl Quotas {
             let unspent = span.take_unspent();
             let booked = if unsettled > 0 {
                 store
-                    .quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, unsettled)
+                    .quota_lease(&cell.subject, &cell.name(), span.start_ms, cell.quota.amount, unsettled)
                     .await
                     .map(drop)
             } else if unspent > 0 {
-                store.quota_return(&cell.subject, &cell.quota.name, span.start_ms, unspent).await.map(drop)
+                store.quota_return(&cell.subject, &cell.name(), span.start_ms, unspent).await.map(drop)
             } else {
                 Ok(())
             };
@@ -144,8 +144,7 @@ impl Clerk {
         while let Some(cell) = self.requests.recv().await {
             let span = cell.span(clock.unix_ms());
             let wanted = span.wanted(cell.quota.block());
-            let lease =
-                store.quota_lease(&cell.subject, &cell.quota.name, span.start_ms, cell.quota.amount, wanted).await;
+            let lease = store.quota_lease(&cell.subject, &cell.name(), span.start_ms, cell.quota.amount, wanted).await;
             match lease {
                 Ok(lease) => span.granted(lease.granted, lease.left_after),
                 Err(error) => {
