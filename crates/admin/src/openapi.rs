@@ -43,9 +43,19 @@ impl Modify for Finish {
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
+                for (status, response) in &mut operation.responses.responses {
+                    describe(status, response);
+                }
                 operation.responses.responses.insert("default".to_owned(), problem().into());
             }
         }
+    }
+}
+
+/// A response must have a description (OpenAPI 3.1 section 4.8.17).
+fn describe(status: &str, response: &mut utoipa::openapi::RefOr<utoipa::openapi::Response>) {
+    if let utoipa::openapi::RefOr::T(response) = response {
+        response.description = if status == "201" { "Made" } else { "Done" }.to_owned();
     }
 }
 

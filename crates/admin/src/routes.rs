@@ -29,3 +29,10 @@ fn limit(asked: Option<usize>) -> Result<Option<usize>, AdminError> {
     }
     Err(AdminError::new(AdminCode::RequestUnfit, format!("limit: write a number from 1 to {LISTING_MAX}")))
 }
+
+/// Keeps a listing within the bound; tells whether something was left out.
+fn cut<T>(entries: &mut Vec<T>) -> bool {
+    let truncated = entries.len() > LISTING_MAX;
+    entries.truncate(LISTING_MAX);
+    truncated
+}

@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::cut;
 use crate::access::Asker;
 use crate::desk::Desk;
 use crate::extract::{Answer, Asked, Named};
@@ -14,8 +15,10 @@ use crate::views::{Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Cons
 #[utoipa::path(get, path = "/v1/consumers", tag = "consumers", operation_id = "consumers_list",
     responses((status = 200, body = Consumers)))]
 pub(crate) async fn list(State(desk): State<Desk>) -> Result<Answer<Consumers>, AdminError> {
-    let consumers = desk.registry().consumers().await?.into_iter().map(Consumer::from).collect();
-    Ok(Answer(StatusCode::OK, Consumers { consumers }))
+    let mut consumers = desk.registry().consumers().await?;
+    let truncated = cut(&mut consumers);
+    let consumers = consumers.into_iter().map(Consumer::from).collect();
+    Ok(Answer(StatusCode::OK, Consumers { consumers, truncated }))
 }
 
 /// Makes a consumer.

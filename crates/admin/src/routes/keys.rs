@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use callgate_identity::KeyRequest;
 use callgate_model::{KeyId, Secret, quantity};
 
+use super::cut;
 use crate::access::Asker;
 use crate::desk::Desk;
 use crate::extract::{Answer, Asked, Named, Search};
@@ -24,7 +25,8 @@ pub(crate) async fn list(
     State(desk): State<Desk>,
     Search(query): Search<KeysQuery>,
 ) -> Result<Answer<Keys>, AdminError> {
-    let keys = desk.registry().keys(query.consumer.as_deref()).await?;
+    let mut keys = desk.registry().keys(query.consumer.as_deref()).await?;
+    let truncated = cut(&mut keys);
     let names = desk.registry().consumer_names().await?;
     let now_ms = desk.now_ms();
     let view = |key: callgate_model::Key| {
@@ -32,7 +34,7 @@ pub(crate) async fn list(
         let consumer = names.get(&key.consumer_id)?.clone();
         Some(Key::at(key, consumer, now_ms))
     };
-    Ok(Answer(StatusCode::OK, Keys { keys: keys.into_iter().filter_map(view).collect() }))
+    Ok(Answer(StatusCode::OK, Keys { keys: keys.into_iter().filter_map(view).collect(), truncated }))
 }
 
 /// Makes a key. Its text is in this answer and nowhere else.

@@ -31,6 +31,7 @@ pub struct AuditEntries {
 /// Which entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// An act (`key.revoke`) or all on one kind of thing (`key`).
     #[serde(skip_serializing_if = "Option::is_none")]

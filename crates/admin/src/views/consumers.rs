@@ -17,6 +17,8 @@ pub struct Consumer {
 pub struct Consumers {
     /// The consumers.
     pub consumers: Vec<Consumer>,
+    /// There are more than one answer holds.
+    pub truncated: bool,
 }
 
 /// A consumer to be made.

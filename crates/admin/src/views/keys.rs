@@ -59,11 +59,14 @@ pub enum Standing {
 pub struct Keys {
     /// The keys.
     pub keys: Vec<Key>,
+    /// There are more than one answer holds; ask for those of a consumer.
+    pub truncated: bool,
 }
 
 /// Which keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct KeysQuery {
     /// Of this consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
