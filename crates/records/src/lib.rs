@@ -2,7 +2,8 @@
 //!
 //! Workers hand a [`CallRecord`](callgate_model::CallRecord) to a [`RecorderHandle`] and go on; everything else happens on
 //! the recorder's own threads. This crate knows no HTTP library and judges nothing: it keeps and explains what others
-//! decided. Start reading at [`recorder`], then [`access_log`] for what a line says and [`metrics`] for what is counted.
+//! decided. Start reading at `recorder.rs`, then `access_log/line.rs` for what a line says and `metrics/table.rs` for
+//! what is counted; [`explain`] teaches what all of it means.
 
 mod access_log;
 mod dropped;
