@@ -7,3 +7,4 @@ pub mod cli;
 pub mod command;
 pub mod gateway;
 pub mod terminal;
+pub mod which;
