@@ -1,5 +1,6 @@
 //! Wiring: a configuration becomes a running gate, and follows its file.
 
+mod operations;
 mod reload;
 mod running;
 

@@ -1,8 +1,8 @@
 //! What all workers share: the snapshot they read, and the state that must outlive it.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use callgate_config::Config;
@@ -32,6 +32,8 @@ pub struct Gate {
     /// The time.
     pub clock: Clock,
     draining: AtomicBool,
+    /// Calls under way, one counter a worker: a shared one would be a line that all workers fight for.
+    running: Mutex<Vec<Arc<AtomicU64>>>,
 }
 
 /// What a reload changed, for the log and the admin API.
@@ -69,6 +71,7 @@ impl Gate {
             recorder,
             clock,
             draining: AtomicBool::new(false),
+            running: Mutex::default(),
         }
     }
 
@@ -100,6 +103,20 @@ impl Gate {
         self.lockout.set_rule(after.lockout.map(lockout_rule));
         self.snapshot.store(Arc::new(after));
         Ok(report)
+    }
+
+    /// Calls under way on all workers.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().map(|worker| worker.load(Ordering::Relaxed)).sum()
+    }
+
+    /// A new worker's counter of calls under way.
+    pub(crate) fn running_counter(&self) -> Arc<AtomicU64> {
+        let counter = Arc::<AtomicU64>::default();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counter));
+        counter
     }
 
     /// From here on readiness says no, and connections close after their call.

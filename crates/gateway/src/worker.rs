@@ -4,11 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use callgate_transport::upstream::Pool;
 
 use crate::Gate;
 use crate::body::RequestBody;
+use crate::limiter::Permit;
 use crate::snapshot::Snapshot;
 
 /// What a worker has of its own.
@@ -21,6 +23,8 @@ pub struct Worker {
     snapshot: RefCell<Rc<Arc<Snapshot>>>,
     /// State of the generator of call ids. Ids need to be unique, not secret.
     random: Cell<u64>,
+    /// Calls under way on this worker.
+    running: Arc<AtomicU64>,
 }
 
 // === impl Worker ===
@@ -30,7 +34,8 @@ impl Worker {
     #[must_use]
     pub fn new(gate: Arc<Gate>, seed: u64) -> Rc<Worker> {
         let snapshot = RefCell::new(Rc::new(gate.snapshot()));
-        Rc::new(Worker { gate, pool: Pool::new(), snapshot, random: Cell::new(seed) })
+        let running = gate.running_counter();
+        Rc::new(Worker { gate, pool: Pool::new(), snapshot, random: Cell::new(seed), running })
     }
 
     /// The gate.
@@ -53,6 +58,12 @@ impl Worker {
             *cached = Rc::new(self.gate.snapshot());
         }
         Rc::clone(&cached)
+    }
+
+    /// A place among the calls under way, given back when it is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Permit {
+        Permit::of(Arc::clone(&self.running))
     }
 
     /// Ten random bytes (SplitMix64, Steele et al. 2014).

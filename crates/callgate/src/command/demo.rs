@@ -72,10 +72,7 @@ impl Demo {
         }
         terminal::say(&format!("callgate is ready: {gate}   Ctrl-C ends it"));
         let reloader = Reloader::new(&file, running.gate.clone(), running.registry.clone());
-        let following = tokio::spawn(reloader.clone().follow());
-        serve::until_stopped(&reloader).await?;
-        following.abort();
-        running.stop().await;
+        serve::follow_until_stopped(running, Some(reloader)).await?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -57,15 +57,9 @@ impl Guard {
         let running = Running::start(config).await?;
         let key = key(&running.registry).await?;
         self.tell(&running, key.as_deref());
-        let path = self.save.clone().unwrap_or_else(|| PathBuf::from("callgate.yaml"));
-        let reloader = Reloader::new(&path, running.gate.clone(), running.registry.clone());
-        let following = self.save.is_some().then(|| tokio::spawn(reloader.clone().follow()));
-        serve::until_stopped(&reloader).await?;
-        if let Some(following) = following {
-            following.abort();
-        }
-        running.stop().await;
-        Ok(())
+        let reloader =
+            self.save.as_deref().map(|file| Reloader::new(file, running.gate.clone(), running.registry.clone()));
+        serve::follow_until_stopped(running, reloader).await
     }
 
     fn configuration(&self) -> String {

@@ -27,12 +27,8 @@ impl Serve {
     pub async fn run(self) -> Result<()> {
         let running = Running::start(load(&self.config)?).await?;
         let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone());
-        let following = tokio::spawn(reloader.clone().follow());
         tell_ready(&running);
-        until_stopped(&reloader).await?;
-        following.abort();
-        running.stop().await;
-        Ok(())
+        follow_until_stopped(running, Some(reloader)).await
     }
 }
 
@@ -69,18 +65,33 @@ pub fn tell_ready(running: &Running) {
     terminal::say(&line);
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile.
+/// Serves until SIGTERM or SIGINT, then stops. SIGHUP reads the file again, if there is one; SIGUSR1 opens the access log
+/// anew, for whoever rotates it.
 ///
 /// # Errors
 /// The system gave no signal handler.
-pub async fn until_stopped(reloader: &Reloader) -> Result<()> {
-    let (mut term, mut int, mut hup) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>) -> Result<()> {
+    let listen = |kind| signal(kind);
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (mut hup, mut usr1) = (listen(SignalKind::hangup())?, listen(SignalKind::user_defined1())?);
+    let following = reloader.clone().map(|reloader| {
+        running.follow(&reloader);
+        tokio::spawn(reloader.follow())
+    });
     loop {
         tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            _ = hup.recv() => reloader.reload_and_tell().await,
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = usr1.recv() => running.gate.recorder.reopen_log(),
+            _ = hup.recv() => match &reloader {
+                Some(reloader) => reloader.reload_and_tell().await,
+                None => tracing::info!("SIGHUP: this gate was started without a file, there is nothing to read again"),
+            },
         }
     }
+    if let Some(following) = following {
+        following.abort();
+    }
+    running.stop().await;
+    Ok(())
 }

@@ -22,6 +22,8 @@ pub struct Reloader {
     registry: Registry,
     /// One reload at a time; and the folders that are watched.
     turn: Arc<Mutex<()>>,
+    /// Why the file as it is now is not the running configuration.
+    problem: Arc<Mutex<Option<String>>>,
 }
 
 // === impl Reloader ===
@@ -31,7 +33,7 @@ impl Reloader {
     #[must_use]
     pub fn new(path: &Path, gate: Arc<Gate>, registry: Registry) -> Reloader {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Reloader { path, gate, registry, turn: Arc::default() }
+        Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default() }
     }
 
     /// Reads the file and takes it over, wholly or not at all. Blocks: reading certificates and compiling ten thousand
@@ -41,6 +43,25 @@ impl Reloader {
     /// The rendered diagnostics, or why it does not compile.
     pub fn reload(&self) -> Result<ReloadReport> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.take_over();
+        let problem = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        outcome
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why the file as it is now is not the running configuration.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn take_over(&self) -> Result<ReloadReport> {
         let loaded = callgate_config::load(&self.path).map_err(|report| anyhow::anyhow!("{}", report.render(false)))?;
         let brand = loaded.config.key_brand.clone();
         let report = self.gate.reload(Arc::new(loaded.config))?;
@@ -121,7 +142,7 @@ impl Reloader {
     }
 }
 
-fn told(report: &ReloadReport) -> String {
+pub(super) fn told(report: &ReloadReport) -> String {
     let mut text = format!("+{} −{} routes", report.routes_added, report.routes_removed);
     if !report.needs_restart.is_empty() {
         text.push_str(&format!("; a restart is needed for: {}", report.needs_restart.join(", ")));

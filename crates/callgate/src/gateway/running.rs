@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use callgate_admin::socket::AdminSocket;
+use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
 use callgate_gateway::plane::{Bound, Plane};
 use callgate_gateway::quota::Quotas;
@@ -14,8 +16,13 @@ use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
 use callgate_records::{Recorder, RecorderConfig, RecorderGuard};
 use callgate_store::{CallsDb, Store};
-use callgate_transport::listen;
+use callgate_transport::{listen, tls};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use super::Reloader;
+use super::operations::RunningGate;
 
 /// How often it is written down which keys were used.
 const TOUCH_EVERY: Duration = Duration::from_secs(30);
@@ -38,6 +45,9 @@ pub struct Running {
     plane: Plane,
     recorder: RecorderGuard,
     tasks: Vec<JoinHandle<()>>,
+    operations: Arc<RunningGate>,
+    /// Ends the admin API when it is dropped.
+    _admin: watch::Sender<()>,
 }
 
 /// One listening address.
@@ -87,9 +97,42 @@ impl Running {
             tasks.push(tokio::spawn(health::serve(Arc::clone(&gate), listener)));
         }
         let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        // The admin API is bound before the first call is taken: a socket that somebody holds is a reason not to start.
+        let socket = AdminSocket::bind(&config.data_dir)?;
+        let over_tcp = admin_over_tcp(&config).await?;
         let plane = Plane::start(&gate, bound, workers, seed())?;
         watch_connections(&gate, &plane);
-        Ok(Running { gate, registry, calls, listening, health: health_address, plane, recorder, tasks })
+        let operations = Arc::new(RunningGate {
+            gate: Arc::clone(&gate),
+            connections: Arc::clone(&plane.connections),
+            listening: Vec::clone(&listening),
+            workers,
+            started_ms: gate.clock.unix_ms(),
+            reloader: Mutex::default(),
+        });
+        let desk = Desk::new(registry.clone(), Some(calls.clone()), Arc::clone(&operations) as Arc<dyn Operations>);
+        let (admin, ended) = watch::channel(());
+        tasks.push(tokio::spawn(callgate_admin::serve::socket(socket, desk.clone(), until(ended.clone()))));
+        if let Some((listener, tls)) = over_tcp {
+            tasks.push(tokio::spawn(callgate_admin::serve::tcp(listener, tls, desk, until(ended))));
+        }
+        Ok(Running {
+            gate,
+            registry,
+            calls,
+            listening,
+            health: health_address,
+            plane,
+            recorder,
+            tasks,
+            operations,
+            _admin: admin,
+        })
+    }
+
+    /// Lets the admin API reload the configuration.
+    pub fn follow(&self, reloader: &Reloader) {
+        *self.operations.reloader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloader.clone());
     }
 
     /// Stops: no new connections, calls under way end within the bound, then everything that is kept of them is written.
@@ -120,6 +163,20 @@ fn bind(config: &Config) -> Result<Vec<Bound>> {
         Ok(Bound { listener, index, tls: !listen.tls.is_empty() })
     };
     config.listen.iter().enumerate().map(bind).collect()
+}
+
+async fn admin_over_tcp(config: &Config) -> Result<Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>> {
+    let Some(admin) = &config.admin else { return Ok(None) };
+    let files = admin.tls.as_ref().map(|pair| [(pair.certificate.clone(), pair.key.clone())]);
+    let tls = files.map(|files| tls::server_config(&files)).transpose().context("admin.tls")?;
+    let listener = TcpListener::bind(admin.address).await;
+    let listener = listener.with_context(|| format!("admin: {} can't be listened on", admin.address))?;
+    Ok(Some((listener, tls)))
+}
+
+async fn until(mut ended: watch::Receiver<()>) {
+    // An error is the end: the sender is dropped.
+    while ended.changed().await.is_ok() {}
 }
 
 fn log_target(config: &Config) -> callgate_records::LogTarget {

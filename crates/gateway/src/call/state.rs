@@ -82,7 +82,9 @@ impl<'a> Call<'a> {
     pub fn begin<B>(worker: &'a Worker, snapshot: &'a Snapshot, arrival: Arrival, request: &Request<B>) -> Call<'a> {
         let gate = worker.gate();
         let id = CallId::from_parts(u64::try_from(gate.clock.unix_ms()).unwrap_or(0), &worker.random());
-        Call::at(gate, snapshot, arrival, request, id)
+        let mut call = Call::at(gate, snapshot, arrival, request, id);
+        call.permits.push(worker.enter());
+        call
     }
 
     /// The same without a worker: for a dry walk.

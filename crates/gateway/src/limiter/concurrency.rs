@@ -33,6 +33,15 @@ impl Counter {
 
 // === impl Permit ===
 
+impl Permit {
+    /// A place that is only counted, never refused.
+    #[must_use]
+    pub fn of(counter: Arc<AtomicU64>) -> Permit {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Permit(counter)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);

@@ -1,0 +1,90 @@
+//! What the admin API may do to the running gate.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use callgate_admin::operations::Boxed;
+use callgate_admin::views::{ApiSummary, GateSummary, Plan, Reloaded};
+use callgate_admin::{AdminCode, AdminError, Operations};
+use callgate_gateway::Gate;
+use callgate_model::Mode;
+use callgate_transport::gauge::Connections;
+
+use super::{Address, Reloader};
+
+/// The running gate behind the admin API.
+#[derive(Debug)]
+pub(super) struct RunningGate {
+    /// What the workers share.
+    pub(super) gate: Arc<Gate>,
+    /// Client connections.
+    pub(super) connections: Arc<Connections>,
+    /// Where calls arrive.
+    pub(super) listening: Vec<Address>,
+    /// Data-plane threads.
+    pub(super) workers: usize,
+    /// When it started, Unix milliseconds.
+    pub(super) started_ms: i64,
+    /// How to take a changed file over; none when there is no file.
+    pub(super) reloader: Mutex<Option<Reloader>>,
+}
+
+impl Operations for RunningGate {
+    fn summary(&self) -> Option<GateSummary> {
+        let snapshot = self.gate.snapshot();
+        let reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        let apis = snapshot.config.apis.iter().map(|api| ApiSummary {
+            name: api.name.clone(),
+            host: api.host.clone(),
+            path: api.path.clone(),
+            upstream: format!("{}:{}", api.upstream.host, api.upstream.port),
+            routes: api.routes.len(),
+        });
+        Some(GateSummary {
+            started_ms: self.started_ms,
+            mode: if snapshot.config.mode == Mode::Observe { "observe" } else { "enforce" }.to_owned(),
+            config_file: reloader.as_ref().map(|reloader| reloader.path().display().to_string()),
+            listeners: self.listening.iter().map(ToString::to_string).collect(),
+            apis: apis.collect(),
+            workers: self.workers,
+            connections: self.connections.counts().open as u64,
+            in_flight: self.gate.in_flight(),
+            records_dropped: self.gate.recorder.dropped(),
+            reload_problem: reloader.as_ref().and_then(Reloader::problem),
+        })
+    }
+
+    fn plans(&self) -> Vec<Plan> {
+        self.gate.snapshot().config.plans.iter().map(|(name, plan)| Plan::of(name, plan)).collect()
+    }
+
+    fn apis(&self) -> Vec<String> {
+        self.gate.snapshot().config.apis.iter().map(|api| api.name.clone()).collect()
+    }
+
+    fn reload(&self) -> Boxed<'_, Result<Reloaded, AdminError>> {
+        let reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            let Some(reloader) = reloader else {
+                return Err(AdminError::new(
+                    AdminCode::NotRunning,
+                    "this gate was started without a file: there is nothing to reload",
+                ));
+            };
+            match tokio::task::spawn_blocking(move || reloader.reload()).await {
+                Ok(Ok(report)) => Ok(Reloaded {
+                    changed: true,
+                    summary: super::reload::told(&report),
+                    needs_restart: report.needs_restart,
+                }),
+                Ok(Err(error)) => Err(AdminError::new(AdminCode::ReloadFailed, format!("{error:#}"))),
+                Err(error) => Err(AdminError::new(AdminCode::Internal, format!("the reload broke off: {error}"))),
+            }
+        })
+    }
+
+    fn flush(&self) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            self.gate.recorder.flush().await;
+        })
+    }
+}
