@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// A certificate authority that only this test trusts.
 pub struct Authority {
@@ -27,6 +27,8 @@ impl Authority {
     #[must_use]
     pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // A name of its own: OpenSSL takes a leaf whose subject equals its issuer's for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "the test's authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();

@@ -40,7 +40,7 @@ fn the_access_log_says_who_what_and_why() {
 fn what_callers_write_cannot_forge_a_line() {
     let upstream = ScriptedUpstream::answering("ok");
     let gate = shop(&upstream, "access: public");
-    let agent = "\",\"callgate.consumer\":\"admin\\u0000\\n\u{e9}";
+    let agent = "\",\"callgate.consumer\":\"admin\\u0000\\n";
     let answer = check(&gate.call("GET /shop/%22,%22a%22:%22").field("User-Agent", agent), "200");
     let record = gate.record(&answer.call_id());
     assert_eq!(record["callgate.consumer"], serde_json::Value::Null, "{record}");
@@ -169,9 +169,9 @@ fn usage_is_exact_per_key_and_outlives_a_restart() {
 #[test]
 fn the_log_can_be_a_file_or_off() {
     let upstream = ScriptedUpstream::answering("ok");
-    let gate = shop_with(&upstream, "log: { access: logs/access.log }", "access: public");
+    let gate = shop_with(&upstream, "log: { access: access.log }", "access: public");
     let id = check(&gate.call("GET /shop/a"), "200").call_id();
-    let file = gate.folder().join("logs/access.log");
+    let file = gate.folder().join("access.log");
     wait_for("the line in the file", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&id)));
     assert!(!gate.said().contains(&id));
     let gate = shop_with(&upstream, "log: { access: off }", "access: public");

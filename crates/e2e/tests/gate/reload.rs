@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use callgate_testkit::{ScriptedUpstream, Signal, TestGate, reply, wait_for};
+use callgate_testkit::{PATIENCE, ScriptedUpstream, Signal, TestGate, reply, wait_for};
 
 use crate::setup::{api, check, gate_yaml, shop, shop_yaml};
 
@@ -77,10 +77,12 @@ fn no_call_is_lost_while_files_change() {
     };
     let gate = TestGate::start(&yaml(0));
     let (over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let started = std::time::Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
+                // The bound lets a failure end the test instead of hanging it.
+                while !over.load(Ordering::Relaxed) && started.elapsed() < 3 * PATIENCE {
                     assert_eq!(gate.call("GET /shop/a").send().summary(), "200");
                     calls.fetch_add(1, Ordering::Relaxed);
                 }

@@ -36,8 +36,6 @@ fn answers_that_are_not_http() {
     for (what, bytes) in [
         ("garbage", "\x01\x02\x03 garbage\r\n\r\n".to_owned()),
         ("another protocol", "SSH-2.0-OpenSSH_9.0\r\n".to_owned()),
-        ("an early end", String::new()),
-        ("half a head", "HTTP/1.1 200 OK\r\nContent-Le".to_owned()),
         ("no such status", "HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("letters for a status", "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc".to_owned()),
@@ -59,6 +57,18 @@ fn answers_that_are_not_http() {
         assert_eq!(answer.summary(), INVALID, "{what}: {answer}");
         check_problem(&answer);
         assert_eq!(upstream.count(), 1, "{what}: a POST is sent once");
+    }
+}
+
+#[test]
+fn an_upstream_that_closes_without_a_word_or_in_the_middle_of_one() {
+    for word in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
+        let upstream = ScriptedUpstream::start(move |connection| {
+            connection.request();
+            connection.send(word);
+        });
+        check(&public_shop(&upstream).call("POST /shop/a"), UNREACHABLE);
+        assert_eq!(upstream.count(), 1, "a POST is sent once");
     }
 }
 
@@ -87,7 +97,7 @@ fn a_body_that_breaks_off_is_never_completed() {
         });
         let gate = public_shop(&upstream);
         let cut = gate.call("GET /shop/a").open().try_answer();
-        assert!(matches!(cut, Err(Fault::Cut(_) | Fault::Reset)), "{bytes:?}: {cut:?}");
+        assert!(matches!(cut, Err(Fault::Cut(_) | Fault::Reset | Fault::Closed)), "{bytes:?}: {cut:?}");
         wait_for("its record", || gate.records().iter().any(|record| record["callgate.end"] == "upstream_broke"));
     }
 }
