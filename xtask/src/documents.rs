@@ -13,6 +13,8 @@
 //! | `text`, `http`, `mermaid` | nothing |
 //!
 //! Anything else is a mistake, so that every block is either run or declared. The examples are checked too.
+//!
+//! A file may name `tls/cert.pem` and `tls/key.pem`, and `env:NAME`: those are made for the check.
 
 use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{shell, tools};
 
 /// How long the session of one document may take.
 const SESSION_TIME_MAX: Duration = Duration::from_secs(180);
@@ -51,6 +53,7 @@ enum Duty {
 /// # Errors
 /// Every block that does not do what its text says.
 pub(crate) fn run() -> Result<()> {
+    tools::programs()?;
     let mut wrong = Vec::new();
     for path in documents()? {
         let name = path.strip_prefix(shell::root()).unwrap_or(&path).display().to_string();
@@ -67,9 +70,12 @@ pub(crate) fn run() -> Result<()> {
         println!("{name}: {} blocks, {} wrong, {:.1} s", blocks.len(), faults.len(), start.elapsed().as_secs_f64());
         wrong.extend(faults);
     }
+    let folder = Folder::new("examples")?;
     for path in in_folder(&shell::root().join("examples"), &["yaml", "yml"])? {
-        if let Err(error) = check(&path) {
-            wrong.push(format!("{error:#}"));
+        let name = path.file_name().context("an example has a name")?;
+        std::fs::copy(&path, folder.path.join(name)).with_context(|| format!("copying {}", path.display()))?;
+        if let Err(error) = check(&folder.path.join(name)) {
+            wrong.push(format!("examples/{}: {error:#}", name.display()));
         }
     }
     if !wrong.is_empty() {
@@ -190,6 +196,14 @@ fn follow(name: &str, blocks: &[Block]) -> Result<Vec<String>> {
 fn check(file: &Path) -> Result<()> {
     let mut command = Command::new(shell::target().join("debug/callgate"));
     let folder = file.parent().context("a file has a folder")?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    if text.contains("tls/cert.pem") && !folder.join("tls").exists() {
+        certificate(&folder.join("tls"))?;
+    }
+    let secrets = text.split("env:").skip(1).map(|rest| {
+        rest.chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '_').collect::<String>()
+    });
+    command.envs(secrets.map(|name| (name, "a value for the check")));
     let output = command.args(["check", "-c"]).arg(file).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.context("starting callgate: run `cargo build -p callgate` first")?;
     if !output.status.success() {
@@ -197,6 +211,14 @@ fn check(file: &Path) -> Result<()> {
         bail!("callgate check {}:\n{}", file.display(), String::from_utf8_lossy(&said));
     }
     Ok(())
+}
+
+/// A certificate of its own, for the files that name one.
+fn certificate(folder: &Path) -> Result<()> {
+    std::fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
+    let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
+    let names = ["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"];
+    shell::output(Command::new("openssl").args(request).args(names).current_dir(folder)).map(drop)
 }
 
 /// Runs a session as a reader would paste it, and ends everything that it left running.

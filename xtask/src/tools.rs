@@ -14,6 +14,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nghttp", "nghttp2-client"),
     ("nginx", "nginx"),
     ("node", "nodejs"),
+    ("openssl", "openssl"),
 ];
 
 /// A cargo subcommand, and a version that builds with the workspace's `rust-version`. Both take four minutes on two cores.
