@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
+    ("python3", "python3"),
 ];
 
 /// A cargo subcommand, and a version that builds with the workspace's `rust-version`. Both take four minutes on two cores.

@@ -17,6 +17,8 @@ use crate::wait::eventually;
 pub struct TestGate {
     folder: TempDir,
     program: Program,
+    /// The shell line before `exec callgate serve …`; empty for none.
+    wrapper: String,
     /// The line that says that it serves.
     ready_line: String,
     /// The listeners, in the order of the file.
@@ -59,11 +61,24 @@ impl TestGate {
     #[must_use]
     #[track_caller]
     pub fn start_in(folder: TempDir, yaml: &str) -> TestGate {
+        Self::start_wrapped(folder, yaml, "")
+    }
+
+    /// Starts a gate none of whose files may grow past this size: as on a full disk, writes fail.
+    #[must_use]
+    #[track_caller]
+    pub fn start_on_a_full_disk(yaml: &str, file_kib_max: u32) -> TestGate {
+        // The limit's signal is ignored, so that the write fails (EFBIG) instead of ending the process.
+        Self::start_wrapped(tempfile::tempdir().unwrap(), yaml, &format!("trap '' XFSZ; ulimit -f {file_kib_max}; "))
+    }
+
+    #[track_caller]
+    fn start_wrapped(folder: TempDir, yaml: &str, wrapper: &str) -> TestGate {
         std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
-        let (program, ready_line) = serve(folder.path());
+        let (program, ready_line) = serve(folder.path(), wrapper);
         let listeners = listeners(&ready_line);
         assert!(!listeners.is_empty(), "the ready line names no address: {ready_line}");
-        TestGate { folder, program, ready_line, listeners }
+        TestGate { folder, program, wrapper: wrapper.to_owned(), ready_line, listeners }
     }
 
     /// Runs `callgate serve` on a file that should not come up, and gives what it said.
@@ -246,7 +261,7 @@ impl TestGate {
     /// Starts it again on the same folder, after an end. Ports may differ.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let (program, ready_line) = serve(self.folder.path());
+        let (program, ready_line) = serve(self.folder.path(), &self.wrapper);
         self.listeners = listeners(&ready_line);
         self.program = program;
         self.ready_line = ready_line;
@@ -254,10 +269,11 @@ impl TestGate {
 }
 
 #[track_caller]
-fn serve(folder: &Path) -> (Program, String) {
+fn serve(folder: &Path, wrapper: &str) -> (Program, String) {
     let mut program = Program::start(
-        Command::new(binary())
-            .args(["serve", "-c", "callgate.yaml"])
+        Command::new("bash")
+            .args(["-c", &format!("{wrapper}exec \"$0\" serve -c callgate.yaml")])
+            .arg(binary())
             .current_dir(folder)
             .env("RUST_BACKTRACE", "1")
             .env_remove("XDG_RUNTIME_DIR"),

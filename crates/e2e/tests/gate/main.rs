@@ -27,5 +27,6 @@ mod reload;
 mod routing;
 mod setup;
 mod store_kill;
+mod store_trouble;
 mod tls_and_h2;
 mod upstreams;
