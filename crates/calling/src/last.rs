@@ -41,6 +41,9 @@ pub struct LastFailure {
     /// Why no answer came.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// What to do about that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
 }
 
 // === impl LastFailure ===
@@ -65,7 +68,11 @@ impl LastFailure {
     /// Of a call without an answer.
     #[must_use]
     pub fn of_error(error: &CallError, request: &Request, clock: &Clock) -> LastFailure {
-        LastFailure { error: Some(error.in_full()), ..LastFailure::of_request(request, clock) }
+        LastFailure {
+            error: Some(error.in_full()),
+            hint: Some(error.hint()),
+            ..LastFailure::of_request(request, clock)
+        }
     }
 
     fn of_request(request: &Request, clock: &Clock) -> LastFailure {
@@ -79,6 +86,7 @@ impl LastFailure {
             call_id: None,
             problem: None,
             error: None,
+            hint: None,
         }
     }
 
