@@ -8,7 +8,7 @@ use tracing_subscriber::fmt;
 
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
-use crate::command::{check, completions, guard, init, serve};
+use crate::command::{call, check, completions, curl, explain, guard, init, serve};
 
 /// Make, serve, guard, know and test API calls
 #[derive(Debug, Parser)]
@@ -28,6 +28,23 @@ enum Command {
     Demo(demo::Demo),
     #[cfg(feature = "demo")]
     Bookshop(bookshop::BookshopArgs),
+    Explain(explain::Explain),
+    /// Make a GET call
+    Get(call::Verb),
+    /// Make a POST call
+    Post(call::Verb),
+    /// Make a PUT call
+    Put(call::Verb),
+    /// Make a PATCH call
+    Patch(call::Verb),
+    /// Make a DELETE call
+    Delete(call::Verb),
+    /// Make a HEAD call
+    Head(call::Verb),
+    /// Make an OPTIONS call
+    Options(call::Verb),
+    Call(call::Call),
+    Curl(curl::Curl),
     Completions(completions::Completions),
 }
 
@@ -53,6 +70,16 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.run().await,
         Command::Init(init) => init.run().map(|()| ExitCode::SUCCESS),
+        Command::Explain(explain) => explain.run().await,
+        Command::Get(verb) => Ok(verb.run("GET").await),
+        Command::Post(verb) => Ok(verb.run("POST").await),
+        Command::Put(verb) => Ok(verb.run("PUT").await),
+        Command::Patch(verb) => Ok(verb.run("PATCH").await),
+        Command::Delete(verb) => Ok(verb.run("DELETE").await),
+        Command::Head(verb) => Ok(verb.run("HEAD").await),
+        Command::Options(verb) => Ok(verb.run("OPTIONS").await),
+        Command::Call(call) => Ok(call.run().await),
+        Command::Curl(curl) => Ok(curl.run().await),
         Command::Completions(completions) => {
             completions.run(&mut Cli::command());
             Ok(ExitCode::SUCCESS)

@@ -6,5 +6,6 @@
 pub mod cli;
 pub mod command;
 pub mod gateway;
+pub mod page;
 pub mod terminal;
 pub mod which;

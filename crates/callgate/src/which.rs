@@ -64,27 +64,34 @@ enum Says {
 // === impl Which ===
 
 impl Which {
-    /// A way to the gate. Where no gate is running, the act is done in its data folder, and standard error says so.
+    /// A way to the gate. Where no gate is running, acts are done in its data folder, and standard error says so.
     ///
     /// # Errors
     /// Nothing says which gate, or there is no way to it.
     pub async fn door(&self) -> Result<Door> {
-        let door = self.quiet_door().await?;
+        let door = match &self.admin {
+            Some(url) => self.elsewhere(url)?,
+            None => self.here()?.door().await?,
+        };
         if let Some(notice) = door.notice() {
             anstream::eprintln!("{notice}");
         }
         Ok(door)
     }
 
-    /// The same, for what changes nothing and is not mainly about the gate.
+    /// A way for what only reads. It says nothing, and it makes no data folder where there is none.
     ///
     /// # Errors
-    /// See [`Which::door`].
-    pub async fn quiet_door(&self) -> Result<Door> {
-        match &self.admin {
-            Some(url) => self.elsewhere(url),
-            None => self.here()?.door().await,
+    /// As for [`Which::door`], or nothing was recorded yet.
+    pub async fn reading_door(&self) -> Result<Door> {
+        let here = match &self.admin {
+            Some(url) => return self.elsewhere(url),
+            None => self.here()?,
+        };
+        if !here.data_dir.exists() {
+            bail!("{} is not there: the gate of this configuration has not run yet", here.data_dir.display());
         }
+        here.door().await
     }
 
     /// The data folder of a gate on this machine.
@@ -98,6 +105,28 @@ impl Which {
             );
         }
         Ok(self.here()?.data_dir)
+    }
+
+    /// The same, where the folder need not be there yet.
+    ///
+    /// # Errors
+    /// See [`Which::data_dir`].
+    pub fn data_dir_to_make(&self) -> Result<PathBuf> {
+        match (&self.admin, &self.data_dir, &self.config) {
+            (None, Some(folder), _) => Ok(folder.clone()),
+            (None, None, None) if !Path::new(CONFIG).exists() => Ok(PathBuf::from(DATA_DIR)),
+            _ => self.data_dir(),
+        }
+    }
+
+    /// The configuration, where there is one on this machine and it is in order.
+    #[must_use]
+    pub fn config(&self) -> Option<Config> {
+        if self.admin.is_some() || self.data_dir.is_some() {
+            return None;
+        }
+        let file = self.config.as_deref().unwrap_or(Path::new(CONFIG));
+        callgate_config::load(file).ok().map(|loaded| loaded.config)
     }
 
     fn elsewhere(&self, url: &str) -> Result<Door> {
@@ -153,6 +182,7 @@ impl Here {
         let mistakes = report.render(terminal::colours_on_stderr()).trim_end().to_owned();
         match data_dir_in(&report.source, file) {
             Some(data_dir) => Ok(Here { data_dir, says: Says::Mistakes(mistakes) }),
+            None if report.source.is_empty() => bail!("{mistakes}"),
             None => bail!("{mistakes}\na running gate can be asked in spite of that, with --data-dir FOLDER"),
         }
     }
