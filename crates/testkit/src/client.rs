@@ -149,6 +149,14 @@ impl RawClient {
             .unwrap_or_else(|fault| panic!("waited for {length} bytes: {fault:?}"))
     }
 
+    /// Reads exactly this many bytes.
+    ///
+    /// # Errors
+    /// Why there were fewer.
+    pub fn try_read_exactly(&mut self, length: usize) -> Result<Vec<u8>, Fault> {
+        crate::answer::take(&mut self.stream, &mut self.buffer, length)
+    }
+
     /// Waits until the peer has closed, and gives what it sent until then. Panics when it stays open.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {

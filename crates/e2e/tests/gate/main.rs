@@ -18,6 +18,7 @@ mod content_types;
 mod drain;
 mod first_minutes;
 mod forwarding;
+mod h2_frames;
 mod hostile_bytes;
 mod ips_and_proxies;
 mod limits;

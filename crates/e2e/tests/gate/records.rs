@@ -1,6 +1,8 @@
 //! What is kept of calls: the log, metrics, usage, recent calls, and what `explain` makes of them.
 
-use callgate_testkit::{Call, ScriptedUpstream, TestGate, wait_for};
+use std::process::Command;
+
+use callgate_testkit::{Call, Program, ScriptedUpstream, TestGate, binary, wait_for};
 
 use crate::setup::{api, check, gate_yaml, shop, shop_with};
 
@@ -125,6 +127,21 @@ fn recent_calls_are_found_by_every_key() {
         }
     }
     assert!(find(&["--since", "1h"]).contains(&of_ada));
+}
+
+#[test]
+fn the_log_is_followed_live() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let gate = shop(&upstream, "access: key");
+    let mut log = Program::start(
+        Command::new(binary()).args(["log", "--follow", "-c", "callgate.yaml"]).current_dir(gate.folder()),
+    );
+    // Calls until it has found its way to the gate: it shows what comes after that.
+    wait_for("a call in the log", || {
+        check(&gate.call("GET /shop/followed"), "401 credential_missing");
+        log.lines().iter().any(|line| line.contains("/shop/followed") && line.contains("credential_missing"))
+    });
+    assert!(log.is_running(), "it goes on until it is ended");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_full_disk_stops_acts_and_logs_but_no_calls() {
     // Acts until the store is full, too: the one that fails says why, and what was acknowledged holds.
     let mut last = key;
     for number in 0..2000 {
-        let made = gate.run(&["keys", "create", "ada", "--json", "--note", &"n".repeat(200)]);
+        let made = gate.run(&["keys", "create", "ada", "--json", "--label", &"n".repeat(200)]);
         if made.code != Some(0) {
             assert!(!made.stderr.is_empty() && !made.stderr.contains("panicked"), "{made}");
             break;
