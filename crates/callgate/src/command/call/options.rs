@@ -61,8 +61,8 @@ pub(super) struct Options {
     /// The request and the timings too
     #[arg(short = 'v', long)]
     verbose: bool,
-    /// A report about the call instead of the answer
-    #[arg(long, value_name = "FORM")]
+    /// A report about the call instead of the answer: one JSON object
+    #[arg(long, value_name = "json", hide_possible_values = true)]
     report: Option<Report>,
     /// Credentials of the request are shown as they are
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! `callgate explain --last`: what the client remembers of the last call that failed, and what the gate knows of it.
 
+use std::net::IpAddr;
+
 use callgate_calling::LastFailure;
 use callgate_calling::url::Url;
 use callgate_model::{CallId, CallRecord, Code};
@@ -56,9 +58,15 @@ pub(super) async fn ask_gate(failure: &LastFailure, which: &Which) -> Gate {
 /// Whether the record is of this call. An id alone is not enough: any server can send one that it has seen somewhere, and
 /// must not make its own failure look like a refusal of the gate.
 fn is_of(record: &CallRecord, failure: &LastFailure) -> bool {
-    let asked = Url::parse(&failure.origin).map(|(url, _)| url.host);
+    let Ok((asked, _)) = Url::parse(&failure.origin) else { return false };
     let host = record.host.trim_start_matches('[').trim_end_matches(']');
-    asked.is_ok_and(|asked| asked == host) && *record.method == *failure.method && failure.status == Some(record.status)
+    // From elsewhere a gate is often reached through another port, on this machine it is not.
+    let port = record.listener.rsplit(':').next().and_then(|port| port.parse().ok());
+    let is_near = asked.host == "localhost" || asked.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    asked.host == host
+        && (port == Some(asked.port) || !is_near)
+        && *record.method == *failure.method
+        && failure.status == Some(record.status)
 }
 
 /// The explanation: the gate's where it knows the call, else what its answer, or its error, tells.
@@ -69,9 +77,9 @@ pub(super) fn page(failure: &LastFailure, gate: &Gate) -> Page {
     let code = failure.code.as_deref().and_then(Code::from_name);
     let mut sections = vec![facts(failure), said(failure)];
     match (code, failure.status) {
-        (Some(code), _) => sections.extend(lesson(explain::code(code), &["When", "What a caller does"])),
+        (Some(code), _) => sections.extend(parts(explain::code(code), &["When", "What a caller does"])),
         (None, Some(status)) => {
-            sections.extend(explain::status(status).into_iter().flat_map(|page| lesson(page, &["Meaning"])))
+            sections.extend(explain::status(status).into_iter().flat_map(|page| parts(page, &["Meaning"])));
         }
         (None, None) => {}
     }
@@ -118,7 +126,7 @@ fn said(failure: &LastFailure) -> Section {
 }
 
 /// These sections of a page that teaches.
-fn lesson(page: Page, headings: &[&str]) -> Vec<Section> {
+fn parts(page: Page, headings: &[&str]) -> Vec<Section> {
     page.sections.into_iter().filter(|section| headings.contains(&section.heading)).collect()
 }
 
