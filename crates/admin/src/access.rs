@@ -59,7 +59,7 @@ async fn judge(desk: &Desk, request: &Parts) -> Result<Actor, AdminError> {
     // Before the token is looked at: a page in a browser must not even learn whether it guessed one.
     same_place(&request.headers, &request.uri, tls)?;
     let token = bearer(&request.headers).ok_or_else(|| {
-        let detail = "send `Authorization: Bearer cga_…`; `callgate tokens create` makes one, over the socket";
+        let detail = "send `Authorization: Bearer cga_…`; `callgate admin-tokens create` makes one, over the socket";
         AdminError::new(AdminCode::TokenMissing, detail)
     })?;
     let Some(token) = desk.registry().store().admin_tokens_verify(token).await? else {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod exchange;
+mod follow;
 mod tls;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use axum::Router;
 use callgate_model::Secret;
 use http::Uri;
 
+pub use follow::Following;
 pub use tls::client_config;
 
 use crate::problem::{AdminCode, AdminError, with_sources};

@@ -6,7 +6,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::extract::Answer;
 use crate::problem::{AdminCode, AdminError};
-use crate::routes::{audit, calls, consumers, gate, keys, tokens};
+use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,7 @@ use crate::routes::{audit, calls, consumers, gate, keys, tokens};
         consumers::list, consumers::create, consumers::show, consumers::set_plan, consumers::remove,
         keys::list, keys::create, keys::import, keys::show, keys::revoke, keys::rotate,
         audit::list, audit::verify,
-        calls::find, calls::show, calls::usage, calls::stats,
+        calls::find, follow::follow, calls::show, calls::usage, calls::stats,
         tokens::list, tokens::create, tokens::remove,
     ),
     components(schemas(AdminError, AdminCode)),

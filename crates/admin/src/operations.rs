@@ -2,6 +2,9 @@
 
 use std::pin::Pin;
 
+use callgate_records::Follow;
+use callgate_store::CallFilter;
+
 use crate::problem::{AdminCode, AdminError};
 use crate::views::{GateSummary, Plan, Reloaded};
 
@@ -24,6 +27,12 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Waits until every call that has ended is in the store, so that a search finds it.
     fn flush(&self) -> Boxed<'_, ()>;
+
+    /// Calls as they end, from now on; nothing where no gate runs.
+    fn follow(&self, filter: CallFilter) -> Option<Follow> {
+        drop(filter);
+        None
+    }
 }
 
 /// No gate: what the configuration file says, and nothing that runs.

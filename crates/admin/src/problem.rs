@@ -95,7 +95,9 @@ impl AdminError {
     fn text(&self) -> String {
         match self.problems.as_slice() {
             [] | [_] => self.detail.clone(),
-            several => several.iter().map(|problem| format!("\n  {problem}")).collect(),
+            several => several
+                .iter()
+                .fold("there are several problems:".to_owned(), |text, problem| format!("{text}\n  {problem}")),
         }
     }
 

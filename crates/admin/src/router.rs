@@ -7,7 +7,7 @@ use axum::routing::{delete, get, post};
 use crate::access;
 use crate::desk::Desk;
 use crate::problem::{AdminCode, AdminError};
-use crate::routes::{audit, calls, consumers, gate, keys, tokens};
+use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens};
 
 /// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
 pub fn router(desk: Desk) -> Router {
@@ -26,6 +26,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/verify", get(audit::verify))
         .route("/v1/calls", get(calls::find))
+        .route("/v1/calls/follow", get(follow::follow))
         .route("/v1/calls/{id}", get(calls::show))
         .route("/v1/usage", get(calls::usage))
         .route("/v1/stats", get(calls::stats))

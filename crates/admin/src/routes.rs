@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod calls;
 pub(crate) mod consumers;
+pub(crate) mod follow;
 pub(crate) mod gate;
 pub(crate) mod keys;
 pub(crate) mod tokens;

@@ -3,6 +3,7 @@
 mod acts;
 mod calls;
 mod document;
+mod following;
 mod house;
 mod problems;
 mod remote;

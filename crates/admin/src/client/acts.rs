@@ -7,7 +7,7 @@ use callgate_model::{CallId, KeyId};
 use http::Method;
 use serde::Serialize;
 
-use super::AdminClient;
+use super::{AdminClient, Following};
 use crate::problem::{AdminCode, AdminError};
 use crate::views::{
     AuditEntries, AuditQuery, AuditVerdict, Backup, BackupTo, CallFound, Calls, CallsQuery, Consumer, ConsumerCreate,
@@ -96,6 +96,11 @@ impl AdminClient {
     /// Recent calls, newest first.
     pub async fn calls_find(&self, query: &CallsQuery) -> Told<Calls> {
         self.ask(Method::GET, search("/v1/calls", query)).await
+    }
+
+    /// Calls as they end, from now on. `limit` and `before` mean nothing here.
+    pub async fn calls_follow(&self, query: &CallsQuery) -> Told<Following> {
+        self.follow(search("/v1/calls/follow", query)).await
     }
 
     /// One call and its explanation.

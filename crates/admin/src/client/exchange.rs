@@ -28,6 +28,11 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 type Answer = (StatusCode, Bytes);
 
+/// A connection of any kind.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
+
 // === impl AdminClient ===
 
 impl AdminClient {
@@ -62,11 +67,15 @@ impl AdminClient {
             return serde_json::from_slice(&body)
                 .map_err(|error| unreachable(format!("the answer is not what this version expects: {error}")));
         }
-        let told: Result<AdminError, _> = serde_json::from_slice(&body);
-        Err(told.unwrap_or_else(|_| unreachable(format!("what answers there is no admin API: it said {status}"))))
+        Err(told(status, &body))
     }
 
-    fn request(&self, method: Method, target: String, body: Option<Vec<u8>>) -> Result<Request<Body>, AdminError> {
+    pub(super) fn request(
+        &self,
+        method: Method,
+        target: String,
+        body: Option<Vec<u8>>,
+    ) -> Result<Request<Body>, AdminError> {
         let mut request = Request::builder().method(method).uri(target).header(header::ACCEPT, "application/json");
         request = match &self.way {
             Way::Tcp(remote) => {
@@ -93,16 +102,24 @@ impl AdminClient {
                 let (head, body) = response.into_parts();
                 Ok((head.status, collected(body).await?))
             }
+            Way::Socket(_) | Way::Tcp(_) => over(self.connect().await?, request).await,
+        }
+    }
+
+    /// A connection to the gate; inside this process there is none.
+    pub(super) async fn connect(&self) -> Result<Box<dyn Wire>, AdminError> {
+        match &self.way {
+            Way::Inside(_) => Err(AdminError::new(AdminCode::NotRunning, "no gate is running")),
             Way::Socket(data_dir) => {
                 let stream = socket::connect(data_dir).await.map_err(|error| unreachable(with_sources(&error)))?;
                 let gone = || unreachable("the gate has just stopped: try again");
-                over(stream.ok_or_else(gone)?, request).await
+                Ok(Box::new(stream.ok_or_else(gone)?))
             }
             Way::Tcp(remote) => {
                 let connected = timeout(CONNECT_TIME_MAX, remote.connect()).await;
                 let authority = &remote.authority;
                 let stream = connected.map_err(|_| unreachable(format!("`{authority}` does not answer")))??;
-                let Some(tls) = &remote.tls else { return over(stream, request).await };
+                let Some(tls) = &remote.tls else { return Ok(Box::new(stream)) };
                 let name = rustls::pki_types::ServerName::try_from(remote.host.clone())
                     .map_err(|_| unreachable(format!("`{}` is no host name", remote.host)))?;
                 let handshake = TlsConnector::from(std::sync::Arc::clone(tls)).connect(name, stream);
@@ -110,7 +127,7 @@ impl AdminClient {
                 let secured =
                     secured.map_err(|_| unreachable(format!("`{authority}` does not finish the TLS handshake")))?;
                 let stream = secured.map_err(|error| unreachable(format!("`{authority}` is not trusted: {error}")))?;
-                over(stream, request).await
+                Ok(Box::new(stream))
             }
         }
     }
@@ -126,12 +143,7 @@ impl Remote {
 }
 
 /// One connection for one request: commands ask once, and a connection kept would only have to be looked after.
-async fn over<S>(stream: S, request: Request<Body>) -> Result<Answer, AdminError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let broke =
-        |error: hyper::Error| unreachable(format!("the connection to the gate broke: {}", with_sources(&error)));
+async fn over(stream: Box<dyn Wire>, request: Request<Body>) -> Result<Answer, AdminError> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     let mut connection = std::pin::pin!(connection);
     let mut answer = std::pin::pin!(async {
@@ -146,7 +158,18 @@ where
     answer.await
 }
 
-async fn collected<B>(body: B) -> Result<Bytes, AdminError>
+/// The error that an answer tells.
+pub(super) fn told(status: StatusCode, body: &[u8]) -> AdminError {
+    let told: Result<AdminError, _> = serde_json::from_slice(body);
+    told.unwrap_or_else(|_| unreachable(format!("what answers there is no admin API: it said {status}")))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+pub(super) fn broke(error: hyper::Error) -> AdminError {
+    unreachable(format!("the connection to the gate broke: {}", with_sources(&error)))
+}
+
+pub(super) async fn collected<B>(body: B) -> Result<Bytes, AdminError>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -155,6 +178,6 @@ where
     Ok(whole.map_err(|error| unreachable(format!("the answer broke off: {error}")))?.to_bytes())
 }
 
-fn unreachable(detail: impl Into<String>) -> AdminError {
+pub(super) fn unreachable(detail: impl Into<String>) -> AdminError {
     AdminError::new(AdminCode::GateUnreachable, detail)
 }

@@ -26,24 +26,29 @@ pub(crate) async fn find(
     Search(query): Search<CallsQuery>,
 ) -> Result<Answer<Calls>, AdminError> {
     let calls = desk.calls().await?;
-    let now_ms = desk.now_ms();
-    let filter = CallFilter {
+    let before = match &query.before {
+        Some(id) => Some(place(calls, call_id(id)?).await?),
+        None => None,
+    };
+    let filter = CallFilter { before, ..wanted(query, desk.now_ms())? };
+    Ok(Answer(StatusCode::OK, Calls { calls: calls.find_calls(filter).await? }))
+}
+
+/// The calls that a query means, wherever the last page ended.
+pub(super) fn wanted(query: CallsQuery, now_ms: i64) -> Result<CallFilter, AdminError> {
+    Ok(CallFilter {
         key_id: query.key.as_deref().map(key_id).transpose()?,
         status: query.status.as_deref().map(statuses).transpose()?,
         code: query.code.as_deref().map(code).transpose()?,
         since_ms: past("since", query.since.as_deref(), now_ms)?,
         until_ms: past("until", query.until.as_deref(), now_ms)?,
-        before: match query.before {
-            Some(id) => Some(place(calls, call_id(&id)?).await?),
-            None => None,
-        },
+        before: None,
         limit: limit(query.limit)?,
         api: query.api,
         route: query.route,
         consumer: query.consumer,
         path_prefix: query.path,
-    };
-    Ok(Answer(StatusCode::OK, Calls { calls: calls.find_calls(filter).await? }))
+    })
 }
 
 /// One call, with what happened to it and why.

@@ -10,7 +10,7 @@ use super::house::{House, NOW_MS};
 use crate::AdminCode;
 use crate::views::{CallsQuery, StatsQuery, UsageQuery};
 
-fn call(number: u8, status: u16) -> CallRecord {
+pub(super) fn call(number: u8, status: u16) -> CallRecord {
     let refused = status == 429;
     CallRecord {
         call_id: CallId::from_parts(NOW_MS as u64 + u64::from(number), &[number; 10]),

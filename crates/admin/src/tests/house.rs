@@ -1,12 +1,13 @@
 //! A data folder with a socket on it, and a stand-in for the running gate.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use callgate_identity::Registry;
 use callgate_model::Clock;
-use callgate_store::{CallsDb, Store};
+use callgate_records::{Follow, RecorderHandle};
+use callgate_store::{CallFilter, CallsDb, Store};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -36,6 +37,8 @@ pub(super) struct House {
 pub(super) struct StandIn {
     pub(super) reloads: AtomicU64,
     pub(super) flushes: AtomicU64,
+    /// Where calls would come from.
+    pub(super) recorder: OnceLock<RecorderHandle>,
 }
 
 impl Operations for StandIn {
@@ -59,6 +62,10 @@ impl Operations for StandIn {
     fn flush(&self) -> Boxed<'_, ()> {
         self.flushes.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {})
+    }
+
+    fn follow(&self, filter: CallFilter) -> Option<Follow> {
+        self.recorder.get()?.follow(filter)
     }
 }
 

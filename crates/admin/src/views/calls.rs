@@ -61,6 +61,17 @@ pub struct CallsQuery {
     pub limit: Option<usize>,
 }
 
+/// What a follower hears, one line each.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Followed {
+    /// A call that has just ended: its record.
+    #[schema(value_type = Object)]
+    Call(Box<CallRecord>),
+    /// So many calls went by unseen: they came faster than the follower took them.
+    Missed(u64),
+}
+
 /// What was used, newest hour first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
