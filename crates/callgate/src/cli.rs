@@ -6,9 +6,12 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
+use crate::command::{
+    admin_tokens, audit, backup, call, check, completions, consumers, curl, explain, guard, init, keys, log, plans,
+    reload, restore, serve, stats,
+};
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
-use crate::command::{call, check, completions, curl, explain, guard, init, serve};
 
 /// Make, serve, guard, know and test API calls
 #[derive(Debug, Parser)]
@@ -28,7 +31,17 @@ enum Command {
     Demo(demo::Demo),
     #[cfg(feature = "demo")]
     Bookshop(bookshop::BookshopArgs),
+    Consumers(consumers::Consumers),
+    Keys(keys::Keys),
+    Plans(plans::Plans),
+    Log(log::Log),
+    Stats(stats::Stats),
     Explain(explain::Explain),
+    Audit(audit::Audit),
+    Reload(reload::Reload),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    AdminTokens(admin_tokens::AdminTokens),
     /// Make a GET call
     Get(call::Verb),
     /// Make a POST call
@@ -70,7 +83,17 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.run().await,
         Command::Init(init) => init.run().map(|()| ExitCode::SUCCESS),
+        Command::Consumers(consumers) => consumers.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Keys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Plans(plans) => plans.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Log(log) => log.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Stats(stats) => stats.run().await.map(|()| ExitCode::SUCCESS),
         Command::Explain(explain) => explain.run().await,
+        Command::Audit(audit) => audit.run().await,
+        Command::Reload(reload) => reload.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Backup(backup) => backup.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Restore(restore) => restore.run().await.map(|()| ExitCode::SUCCESS),
+        Command::AdminTokens(tokens) => tokens.run().await.map(|()| ExitCode::SUCCESS),
         Command::Get(verb) => Ok(verb.run("GET").await),
         Command::Post(verb) => Ok(verb.run("POST").await),
         Command::Put(verb) => Ok(verb.run("PUT").await),
@@ -92,6 +115,6 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    anstream::eprintln!("callgate: {error:#}");
+    anstream::eprintln!("callgate: {}", format!("{error:#}").trim_end());
     ExitCode::FAILURE
 }

@@ -1,14 +1,25 @@
 //! The commands, one file each.
 
+pub mod admin_tokens;
+pub mod ask;
+pub mod audit;
+pub mod backup;
 #[cfg(feature = "demo")]
 pub mod bookshop;
 pub mod call;
 pub mod check;
 pub mod completions;
+pub mod consumers;
 pub mod curl;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod explain;
 pub mod guard;
 pub mod init;
+pub mod keys;
+pub mod log;
+pub mod plans;
+pub mod reload;
+pub mod restore;
 pub mod serve;
+pub mod stats;

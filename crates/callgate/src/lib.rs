@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod command;
 pub mod gateway;
+pub mod moment;
 pub mod page;
 pub mod terminal;
 pub mod which;

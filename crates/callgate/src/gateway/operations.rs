@@ -7,6 +7,8 @@ use callgate_admin::views::{ApiSummary, GateSummary, Plan, Reloaded};
 use callgate_admin::{AdminCode, AdminError, Operations};
 use callgate_gateway::Gate;
 use callgate_model::Mode;
+use callgate_records::Follow;
+use callgate_store::CallFilter;
 use callgate_transport::gauge::Connections;
 
 use super::{Address, Reloader};
@@ -80,6 +82,10 @@ impl Operations for RunningGate {
                 Err(error) => Err(AdminError::new(AdminCode::Internal, format!("the reload broke off: {error}"))),
             }
         })
+    }
+
+    fn follow(&self, filter: CallFilter) -> Option<Follow> {
+        self.gate.recorder.follow(filter)
     }
 
     fn flush(&self) -> Boxed<'_, ()> {
