@@ -5,7 +5,10 @@ use callgate_config::Respond;
 use callgate_model::Phase;
 use callgate_model::record::End;
 use callgate_model::refusal::Refused;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Response, StatusCode};
 
 use crate::body::{AnswerBody, BodyTimes, UpstreamBody};
@@ -64,6 +67,7 @@ pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CALLGATE_REFUSED, HeaderValue::from_static(refusal.code.name()));
     for (name, value) in &refusal.fields {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -20,6 +20,7 @@ pub struct Worker {
     pool: Pool<RequestBody>,
     /// The snapshot it last saw, behind a count that no other thread touches: cloning it for a call is not an atomic
     /// operation on a line that all workers fight for.
+    #[expect(clippy::redundant_allocation, reason = "the outer count is this thread's own")]
     snapshot: RefCell<Rc<Arc<Snapshot>>>,
     /// State of the generator of call ids. Ids need to be unique, not secret.
     random: Cell<u64>,

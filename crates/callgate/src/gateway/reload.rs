@@ -78,7 +78,7 @@ impl Reloader {
                 tracing::info!("configuration {} taken over: {}", report.generation, told(&report));
             }
             Ok(Err(error)) => {
-                tracing::error!("the changed configuration is not taken over; the last good one stays.\n{error:#}")
+                tracing::error!("the changed configuration is not taken over; the last good one stays.\n{error:#}");
             }
             Err(error) => tracing::error!(%error, "the reload ended by a panic; this is a defect"),
         }

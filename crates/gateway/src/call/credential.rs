@@ -99,17 +99,22 @@ fn has_key_shape(value: &HeaderValue) -> bool {
 mod tests {
     use super::*;
 
-    fn check(value: &[u8], expect: Option<Presented>) {
-        assert_eq!(bearer(&HeaderValue::from_bytes(value).unwrap()), expect, "{value:?}");
+    fn check(value: &[u8], expect: Option<&str>) {
+        let found = bearer(&HeaderValue::from_bytes(value).unwrap());
+        let found = found.map(|presented| match presented {
+            Presented::Key(text) => text,
+            other => format!("{other:?}"),
+        });
+        assert_eq!(found.as_deref(), expect, "{value:?}");
     }
 
     #[test]
     fn bearer_tokens() {
-        check(b"Bearer abc", Some(Presented::Key("abc".into())));
-        check(b"bEaReR  abc ", Some(Presented::Key("abc".into())));
-        check(b"Bearer", Some(Presented::Key(String::new())));
+        check(b"Bearer abc", Some("abc"));
+        check(b"bEaReR  abc ", Some("abc"));
+        check(b"Bearer", Some(""));
         check(b"Bearerabc", None);
         check(b"Basic abc", None);
-        check(b"Bearer \xff", Some(Presented::Unreadable));
+        check(b"Bearer \xff", Some("Unreadable"));
     }
 }

@@ -155,7 +155,8 @@ pub fn charge_cell(cell: &AtomicU64, rate: Rate, now_ns: u64) -> Verdict {
 /// all the same.
 pub fn give_back(cell: &AtomicU64, rate: Rate) {
     let take_off = |tat_ns: u64| Some(tat_ns.saturating_sub(rate.interval_ns));
-    let _ = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_off);
+    // Always taken: the closure never declines.
+    let _before = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_off);
 }
 
 #[cfg(test)]
