@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Fault};
 use crate::client::RawClient;
 
 /// A call on a connection of its own.
@@ -109,6 +109,16 @@ impl Call {
     pub fn send(&self) -> Answer {
         let mut client = self.open();
         if self.method == "HEAD" { client.answer_to_head() } else { client.answer() }
+    }
+
+    /// Makes the call and reads the whole answer.
+    ///
+    /// # Errors
+    /// Why there was none; [`Fault::Closed`] also when nobody listens.
+    pub fn try_send(&self) -> Result<Answer, Fault> {
+        let mut client = RawClient::try_connect(self.to).map_err(|_| Fault::Closed)?;
+        client.send(self.bytes());
+        client.try_answer()
     }
 
     /// Makes the call and leaves the answer to be read.

@@ -33,7 +33,15 @@ impl RawClient {
     #[must_use]
     #[track_caller]
     pub fn connect(address: SocketAddr) -> RawClient {
-        Self::over(TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}")))
+        Self::try_connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}"))
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<RawClient> {
+        TcpStream::connect(address).map(Self::over)
     }
 
     /// Connects from one of this machine's own addresses: all of 127.0.0.0/8 are on loopback, and the gate takes each

@@ -16,7 +16,7 @@ fn the_access_log_says_who_what_and_why() {
     for (field, value) in [
         ("http.request.method", "GET"),
         ("url.path", "/shop/books/7"),
-        ("http.route", "/books/{id}"),
+        ("http.route", "/shop/books/{id}"),
         ("client.address", "127.0.0.1"),
         ("callgate.api", "shop"),
         ("callgate.consumer", "ada"),

@@ -62,7 +62,7 @@ fn no_quota_is_granted_twice() {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) && started.elapsed() < 3 * PATIENCE {
-                        let answer = Call::new(address, "GET /shop/a").key(&key).open().try_answer();
+                        let answer = Call::new(address, "GET /shop/a").key(&key).try_send();
                         match answer {
                             Ok(answer) if answer.status == 200 => passed.fetch_add(1, Ordering::Relaxed),
                             Ok(answer) if answer.status == 429 => return,

@@ -1,6 +1,6 @@
 //! TLS and HTTP/2, with clients that others wrote.
 
-use callgate_testkit::{Authority, RawClient, ScriptedUpstream, TestGate, reply, tools};
+use callgate_testkit::{Authority, RawClient, ScriptedUpstream, TestGate, eventually, reply, tools};
 use tempfile::TempDir;
 
 use crate::setup::{api, check, gate_yaml, public_shop, shop};
@@ -88,7 +88,9 @@ fn http_2_calls_are_judged_like_any_other() {
     assert_eq!(h2(&["-H", &with, "-X", "TRACE", &url("/shop/a")]), "501 method_unsupported");
     assert_eq!(h2(&["-H", &with, "-d", &"x".repeat(2000), &url("/shop/a")]), "413 body_too_large");
     assert_eq!(h2(&["-H", &with, "-H", "Host: two.example.com", &url("/shop/a")]), "200");
-    let record = gate.records().into_iter().rev().find(|record| record["http.response.status_code"] == 200).unwrap();
+    let record = eventually("the record of a call that passed", || {
+        gate.records().into_iter().find(|record| record["http.response.status_code"] == 200)
+    });
     assert_eq!(record["network.protocol.version"], "2", "{record}");
     let received = upstream.last();
     assert!(received.line.ends_with("HTTP/1.1"), "{received}");
