@@ -9,7 +9,7 @@ fn calls_under_way_finish_and_are_recorded() {
     let go = Signal::new();
     let told = go.clone();
     let upstream = ScriptedUpstream::start(move |connection| {
-        if connection.request().is_some() {
+        while connection.request().is_some() {
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
             told.wait();
             connection.send("world");
@@ -18,7 +18,8 @@ fn calls_under_way_finish_and_are_recorded() {
     let mut gate = public_shop(&upstream);
     let mut waiting = gate.call("GET /shop/a").open();
     waiting.read_through(b"hello");
-    let mut idle = callgate_testkit::RawClient::connect(gate.address());
+    let mut idle = gate.call("GET /nowhere").open();
+    assert_eq!(idle.answer().status, 404);
     gate.program().signal("TERM");
     assert_eq!(idle.rest(), b"", "a connection without a call is closed at once");
     assert!(gate.program().is_running(), "a call is still under way");
