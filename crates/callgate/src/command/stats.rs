@@ -42,7 +42,7 @@ impl Stats {
         let live = std::io::stdout().is_terminal() && !self.once && !self.ask.json;
         if !live {
             let counted = self.ask.read(async |gate| gate.stats(&query).await).await?;
-            return self.ask.show(&counted, |counted| table::whole(counted));
+            return self.ask.show(&counted, table::whole);
         }
         match self.ask.which.reading_door().await? {
             Door::Gate(gate) => follow(&gate, &query).await,
@@ -66,7 +66,7 @@ async fn follow(gate: &AdminClient, query: &StatsQuery) -> Result<()> {
         let counted = gate.stats(query).await?;
         let shown = table::live(&counted, before.as_ref());
         let mut out = anstream::stdout();
-        if write!(out, "{FIRST_LINE}{shown}\n").and_then(|()| out.flush()).is_err() {
+        if writeln!(out, "{FIRST_LINE}{shown}").and_then(|()| out.flush()).is_err() {
             return Ok(());
         }
         before = Some(counted);

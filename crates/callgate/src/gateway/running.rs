@@ -47,7 +47,9 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     operations: Arc<RunningGate>,
     /// Ends the admin API when it is dropped.
-    _admin: watch::Sender<()>,
+    admin: watch::Sender<()>,
+    /// The admin API, on each of its ways.
+    administering: Vec<JoinHandle<()>>,
 }
 
 /// One listening address.
@@ -112,9 +114,10 @@ impl Running {
         });
         let desk = Desk::new(registry.clone(), Some(calls.clone()), Arc::clone(&operations) as Arc<dyn Operations>);
         let (admin, ended) = watch::channel(());
-        tasks.push(tokio::spawn(callgate_admin::serve::socket(socket, desk.clone(), until(ended.clone()))));
+        let mut administering =
+            vec![tokio::spawn(callgate_admin::serve::socket(socket, desk.clone(), until(ended.clone())))];
         if let Some((listener, tls)) = over_tcp {
-            tasks.push(tokio::spawn(callgate_admin::serve::tcp(listener, tls, desk, until(ended))));
+            administering.push(tokio::spawn(callgate_admin::serve::tcp(listener, tls, desk, until(ended))));
         }
         Ok(Running {
             gate,
@@ -126,7 +129,8 @@ impl Running {
             recorder,
             tasks,
             operations,
-            _admin: admin,
+            admin,
+            administering,
         })
     }
 
@@ -152,6 +156,14 @@ impl Running {
         }
         for task in self.tasks {
             task.abort();
+        }
+        // The recorder has ended, and with it whatever was followed: what is left are acts under way. They are waited for
+        // within the admin API's own bound.
+        drop(self.admin);
+        for serving in self.administering {
+            if serving.await.is_err() {
+                tracing::error!("the admin API broke off");
+            }
         }
         self.calls.close().await;
     }
