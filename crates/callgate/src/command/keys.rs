@@ -92,10 +92,10 @@ struct May {
     /// What it may do; several times for several
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The API it may call; several times for several, never for every one
+    /// The API it may call; several times for several; without it, every one
     #[arg(long = "api", value_name = "API")]
     apis: Vec<String>,
-    /// The address or network it may call from; several times for several, never for every one
+    /// The address or network it may call from; several times for several; without it, every one
     #[arg(long = "ip", value_name = "CIDR")]
     ips: Vec<String>,
     /// From when it is valid: 12h (from now), 2027-01-31, 2027-01-31T12:00:00Z
