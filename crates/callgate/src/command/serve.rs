@@ -92,6 +92,9 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>) 
     if let Some(following) = following {
         following.abort();
     }
-    running.stop().await;
-    Ok(())
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        _ = term.recv() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
+        _ = int.recv() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
+    }
 }
