@@ -12,7 +12,7 @@ use http::header::{
 use http::{Response, StatusCode};
 
 use crate::body::{AnswerBody, BodyTimes, UpstreamBody};
-use crate::call::{Call, CallGuard, Incoming};
+use crate::call::{Call, Incoming};
 
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_REFUSED: HeaderName = HeaderName::from_static("callgate-refused");
@@ -48,7 +48,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
         call.enter(Phase::Record);
     }
     let is_head = &*call.record.method == "HEAD";
-    let guard = CallGuard::new(call);
+    let guard = call.record;
     let body = match content {
         Content::Whole(bytes) => AnswerBody::whole(if is_head { Bytes::new() } else { bytes }, guard),
         Content::Upstream(body, times) => AnswerBody::upstream(body, times, guard),
@@ -82,10 +82,15 @@ pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
     if is_head {
         headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     }
+    if call.record.request.as_ref().is_some_and(|progress| progress.is_gone()) {
+        // Nobody is there to hear it, and nobody was refused.
+        call.record.gone();
+        return respond(status, headers, AnswerBody::whole(Bytes::new(), call.record));
+    }
     call.record.status = status.as_u16();
     call.record.end = End::Refused;
     call.record.refusal = Some(refusal);
-    let body = AnswerBody::whole(if is_head { Bytes::new() } else { text.into() }, CallGuard::new(call));
+    let body = AnswerBody::whole(if is_head { Bytes::new() } else { text.into() }, call.record);
     respond(status, headers, body)
 }
 

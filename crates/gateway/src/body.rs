@@ -4,7 +4,7 @@ mod answer;
 mod request;
 
 pub use answer::{AnswerBody, BodyTimes};
-pub use request::{BodyFault, Progress, RequestBody};
+pub use request::{BodyFault, Collected, Progress, RequestBody};
 
 use bytes::Bytes;
 pub(crate) use callgate_transport::BoxError;

@@ -17,6 +17,7 @@ mod rehearse;
 mod route;
 mod state;
 
+use admit::BodyHint;
 pub use guard::CallGuard;
 pub use read::Incoming;
 pub(crate) use rehearse::rehearse;
@@ -28,6 +29,7 @@ use std::rc::Rc;
 use callgate_model::Phase;
 use callgate_model::refusal::Refused;
 use http::{Request, Response};
+use http_body::Body as _;
 
 use crate::answer::{self, Answer};
 use crate::body::{AnswerBody, ClientBody};
@@ -72,7 +74,10 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     identify::caller(call, &routed, &presented)?;
     // From here on the caller may know what there is.
     let routed = route::known(call, routed)?;
-    admit::content(call, &routed, &request)?;
+    if let Some(answer) = route::options(&routed) {
+        return Ok(answer);
+    }
+    admit::content(call, &routed, &request, BodyHint::of(&request.parts, request.body.is_end_stream()))?;
 
     call.enter(Phase::Authorize);
     authorize::check(call, &routed)?;
@@ -85,7 +90,9 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     let request = check::body(call, &routed, request).await?;
 
     if let Some(respond) = routed.respond() {
-        return Ok(answer::fixed(respond));
+        let mut answer = answer::fixed(respond);
+        inspect::keep_key_to_caller(&routed, &mut answer.headers);
+        return Ok(answer);
     }
     call.enter(Phase::Forward);
     let response = forward::send(call, worker, &routed, request).await?;

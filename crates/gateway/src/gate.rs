@@ -32,6 +32,8 @@ pub struct Gate {
     /// The time.
     pub clock: Clock,
     draining: AtomicBool,
+    /// The configuration it was started with: what needs a restart is what differs from it.
+    started: Arc<Config>,
     /// Calls under way, one counter a worker: a shared one would be a line that all workers fight for.
     running: Mutex<Vec<Arc<AtomicU64>>>,
 }
@@ -62,6 +64,8 @@ impl Gate {
         clock: Clock,
     ) -> Gate {
         let lockout = Lockout::new(snapshot.lockout.map(lockout_rule));
+        let started = Arc::clone(&snapshot.config);
+        recorder.set_config_generation(snapshot.generation);
         Gate {
             snapshot: ArcSwap::from_pointee(snapshot),
             keys,
@@ -71,6 +75,7 @@ impl Gate {
             recorder,
             clock,
             draining: AtomicBool::new(false),
+            started,
             running: Mutex::default(),
         }
     }
@@ -98,7 +103,7 @@ impl Gate {
             generation: after.generation,
             routes_added: routes(&after).difference(&routes(&before)).count(),
             routes_removed: routes(&before).difference(&routes(&after)).count(),
-            needs_restart: needs_restart(&before.config, &after.config),
+            needs_restart: needs_restart(&self.started, &after.config),
         };
         self.lockout.set_rule(after.lockout.map(lockout_rule));
         self.snapshot.store(Arc::new(after));

@@ -49,9 +49,7 @@ fn answer<B>(gate: &Gate, request: &Request<B>) -> Response<Full<Bytes>> {
             text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "draining\n".into())
         }
         "/readyz" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".into()),
-        "/metrics" => {
-            text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", gate.recorder.metrics())
-        }
+        "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", gate.recorder.metrics()),
         _ => text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "/livez, /readyz, /metrics\n".into()),
     }
 }

@@ -67,7 +67,7 @@ impl Plane {
                 (Arc::clone(gate), Arc::clone(&bound), Arc::clone(&connections), stopped.clone());
             let seed = seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d);
             let run = move || {
-                if let Err(error) = run(&gate, &bound, &connections, stopped, seed) {
+                if let Err(error) = run(&gate, bound, &connections, stopped, seed) {
                     tracing::error!(%error, "a worker could not start");
                 }
             };
@@ -95,7 +95,7 @@ fn listen_bounds() -> callgate_transport::gauge::ConnectionBounds {
 
 fn run(
     gate: &Arc<Gate>,
-    bound: &[Bound],
+    bound: Arc<Vec<Bound>>,
     connections: &Arc<Connections>,
     mut stopped: watch::Receiver<Option<Duration>>,
     seed: u64,
@@ -106,12 +106,15 @@ fn run(
         let server = Rc::new(Server::new(Timing::default()));
         let drain = Rc::new(Drain::new());
         let mut accepting = Vec::new();
-        for bound in bound {
+        for bound in bound.iter() {
             let local = bound.listener.local(Arc::clone(connections), !bound.tls)?;
             let door = Door { index: bound.index, tls: bound.tls, name: bound.listener.address().to_string().into() };
             let task = accept(local, door, Rc::clone(&worker), Rc::clone(&server), Rc::clone(&drain));
             accepting.push(tokio::task::spawn_local(task));
         }
+        // The last holder of a socket closes it: from the moment that no worker accepts, the kernel must not take
+        // connections in either, or clients would wait for a gate that is going away.
+        drop(bound);
         // An error means that the plane itself is gone, which is a reason to stop too.
         let within = stopped.wait_for(Option::is_some).await.ok().and_then(|within| *within).unwrap_or_default();
         for task in accepting {

@@ -35,6 +35,12 @@ impl Watched {
     pub fn only_watches(self, rule: Rule) -> bool {
         self.0 & bit(rule) != 0
     }
+
+    /// Whether the whole layer only watches, and with it what no rule of its own can be switched for: unusual paths.
+    #[must_use]
+    pub fn wholly(self) -> bool {
+        self.0 == u16::MAX
+    }
 }
 
 fn bit(rule: Rule) -> u16 {

@@ -25,6 +25,8 @@ pub struct Progress {
     fault: OnceLock<BodyFault>,
     /// The last byte has passed.
     ended: AtomicBool,
+    /// More was asked for than the caller had sent: whoever waits now waits for the caller.
+    starved: AtomicBool,
 }
 
 /// Why a body was cut.
@@ -42,6 +44,9 @@ pub enum BodyFault {
     /// The caller went away.
     #[error("the caller went away in the middle of the body")]
     Gone,
+    /// There must be none: its type is missing, which showed only when it came.
+    #[error("the body's type is not taken")]
+    Refused(Refused),
 }
 
 /// A body on its way to the upstream.
@@ -51,7 +56,27 @@ pub struct RequestBody(Source);
 #[derive(Debug)]
 enum Source {
     Whole(Option<Bytes>),
-    Streaming { body: ClientBody, progress: Arc<Progress>, bytes_max: u64 },
+    Streaming(Streaming),
+}
+
+#[derive(Debug)]
+struct Streaming {
+    body: ClientBody,
+    progress: Arc<Progress>,
+    bytes_max: u64,
+    /// Why not a byte may come.
+    refused_if_any: Option<Refused>,
+    /// Read ahead by [`RequestBody::collect`]; goes first.
+    held: Option<Bytes>,
+}
+
+/// What came of collecting a body.
+#[derive(Debug)]
+pub enum Collected {
+    /// All of it.
+    Whole(Bytes),
+    /// It has more bytes than were asked for. Nothing of it is lost.
+    Longer(RequestBody),
 }
 
 // === impl Progress ===
@@ -67,6 +92,12 @@ impl Progress {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether the next byte must come from the caller; when not, the upstream takes none.
+    #[must_use]
+    pub fn waits_for_caller(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
     }
 
     /// Why it was cut, as the refusal that the caller hears.
@@ -104,6 +135,7 @@ impl BodyFault {
             BodyFault::TooLarge(bytes_max) => size::too_large("more bytes than that", *bytes_max),
             BodyFault::Malformed(_) => Refusal::new(Code::MalformedRequest, format!("The request is refused: {self}.")),
             BodyFault::TooSlow => Refusal::new(Code::RequestTimeout, "The request's body came too slowly."),
+            BodyFault::Refused(refusal) => refusal.clone(),
             BodyFault::Gone => {
                 Refusal::new(Code::RequestTimeout, "The caller went away in the middle of the request's body.")
             }
@@ -114,13 +146,18 @@ impl BodyFault {
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// A body that streams, is counted, and is cut past `bytes_max`.
+    /// A body that streams, is counted, and is cut past `bytes_max`, or at its first byte when it may have none.
     #[must_use]
-    pub fn streaming(body: ClientBody, progress: Arc<Progress>, bytes_max: u64) -> RequestBody {
+    pub fn streaming(
+        body: ClientBody,
+        progress: Arc<Progress>,
+        bytes_max: u64,
+        refused_if_any: Option<Refused>,
+    ) -> RequestBody {
         if body.is_end_stream() {
             progress.ended.store(true, Ordering::Relaxed);
         }
-        RequestBody(Source::Streaming { body, progress, bytes_max })
+        RequestBody(Source::Streaming(Streaming { body, progress, bytes_max, refused_if_any, held: None }))
     }
 
     /// A body that was collected.
@@ -141,14 +178,12 @@ impl RequestBody {
         matches!(self.0, Source::Whole(_))
     }
 
-    /// Collects the whole body, at most `bytes_max`. Trailers are dropped: the collected body is forwarded with a length.
+    /// Collects the whole body, if it has no more than `bytes_max`. Trailers are dropped: a collected body is forwarded with
+    /// a length.
     ///
     /// # Errors
-    /// `body_too_large`, or what cut it.
-    pub async fn collect(mut self, bytes_max: u64) -> Result<Bytes, Refused> {
-        if let Source::Streaming { bytes_max: own, .. } = &mut self.0 {
-            *own = bytes_max.min(*own);
-        }
+    /// What cut it.
+    pub async fn collect(mut self, bytes_max: u64) -> Result<Collected, Refused> {
         let mut whole = BytesMut::new();
         while let Some(frame) = self.frame().await {
             let frame = frame.map_err(|error| match error.downcast_ref::<BodyFault>() {
@@ -158,8 +193,14 @@ impl RequestBody {
             if let Ok(data) = frame.into_data() {
                 whole.extend_from_slice(&data);
             }
+            if whole.len() as u64 > bytes_max
+                && let Source::Streaming(streaming) = &mut self.0
+            {
+                streaming.held = Some(whole.freeze());
+                return Ok(Collected::Longer(self));
+            }
         }
-        Ok(whole.freeze())
+        Ok(Collected::Whole(whole.freeze()))
     }
 }
 
@@ -170,39 +211,61 @@ impl Body for RequestBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().0 {
             Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Source::Streaming { body, progress, bytes_max } => {
-                let frame = match ready!(Pin::new(&mut *body).poll_frame(context)) {
-                    None => None,
-                    Some(Err(error)) => Some(Err(progress.note(BodyFault::of(&error)).into())),
-                    Some(Ok(frame)) => {
-                        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                        let passed = progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
-                        if passed > *bytes_max {
-                            Some(Err(progress.note(BodyFault::TooLarge(*bytes_max)).into()))
-                        } else {
-                            Some(Ok(cleaned(frame)))
-                        }
-                    }
-                };
-                if frame.is_none() || body.is_end_stream() {
-                    progress.ended.store(true, Ordering::Relaxed);
-                }
-                Poll::Ready(frame)
-            }
+            Source::Streaming(streaming) => streaming.poll(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Whole(bytes) => bytes.is_none(),
-            Source::Streaming { body, .. } => body.is_end_stream(),
+            Source::Streaming(streaming) => streaming.held.is_none() && streaming.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Source::Streaming { body, .. } => body.size_hint(),
+            Source::Streaming(Streaming { held: None, body, .. }) => body.size_hint(),
+            Source::Streaming(Streaming { held: Some(held), body, .. }) => {
+                let (rest, held) = (body.size_hint(), held.len() as u64);
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower() + held);
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper + held);
+                }
+                hint
+            }
+        }
+    }
+}
+
+// === impl Streaming ===
+
+impl Streaming {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(held) = self.held.take() {
+            return Poll::Ready(Some(Ok(Frame::data(held))));
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.progress.starved.store(polled.is_pending(), Ordering::Relaxed);
+        let frame = match ready!(polled) {
+            None => None,
+            Some(Err(error)) => Some(Err(self.progress.note(BodyFault::of(&error)).into())),
+            Some(Ok(frame)) => Some(self.count(frame).map_err(|fault| self.progress.note(fault).into())),
+        };
+        if frame.is_none() || self.body.is_end_stream() {
+            self.progress.ended.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn count(&self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyFault> {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let passed = self.progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
+        match &self.refused_if_any {
+            Some(refusal) if passed > 0 => Err(BodyFault::Refused(refusal.clone())),
+            _ if passed > self.bytes_max => Err(BodyFault::TooLarge(self.bytes_max)),
+            _ => Ok(cleaned(frame)),
         }
     }
 }

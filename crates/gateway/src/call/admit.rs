@@ -3,7 +3,9 @@
 use callgate_config::Rule;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, Subject, bounds};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{Method, Version};
 
 use super::credential::Presented;
 use super::meter;
@@ -41,10 +43,10 @@ pub(crate) fn limits_per_address(call: &mut Call<'_>, routed: &Routed<'_>) -> Re
     for guards in routed.guards() {
         for policy in guards.limits.iter().filter(|policy| policy.limit.per == Subject::Ip) {
             let subject = call.gate.addresses.ip(policy.fingerprint, call.record.client);
-            charges.add(Cell::Shared(subject), policy.limit.rate, (policy, guards.only_watches(Rule::Limits)));
+            charges.add(Cell::Shared(subject), policy.limit.rate, policy, guards.only_watches(Rule::Limits));
         }
     }
-    meter::settle(call, &charges)
+    meter::settle(call, &mut charges)
 }
 
 /// A credential over clear text may have been read on its way, so it passes only where nobody could: on loopback, or
@@ -64,18 +66,39 @@ pub(crate) fn clear_text(call: &mut Call<'_>, routed: &Routed<'_>, presented: &P
     call.judge(routed.api.guards.only_watches(Rule::Cleartext), Err(refusal))
 }
 
+/// What a head says of a body to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyHint {
+    /// There is none.
+    Nothing,
+    /// There is one.
+    Body,
+    /// HTTP/2 declares neither a length nor a framing, so an unusual caller may still send something, or may end the stream.
+    Unknown,
+}
+
 /// Content type, what the caller accepts, and the declared size.
 ///
 /// # Errors
 /// `unsupported_content_type`, `not_acceptable`, `body_too_large`.
-pub(crate) fn content<B>(call: &mut Call<'_>, routed: &Routed<'_>, request: &Incoming<B>) -> Result<(), Refused> {
+pub(crate) fn content<B>(
+    call: &mut Call<'_>,
+    routed: &Routed<'_>,
+    request: &Incoming<B>,
+    hint: BodyHint,
+) -> Result<(), Refused> {
     let headers = request.headers();
-    let declared =
-        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
-    let has_body =
-        declared.is_some_and(|bytes| bytes > 0) || headers.contains_key(TRANSFER_ENCODING) || h2_body(request);
-    if has_body && let Some((accepts, guards)) = routed.pick(|guards| guards.accepts.as_ref()) {
-        call.judge(guards.only_watches(Rule::Accepts), accepts.check_request(headers))?;
+    if hint != BodyHint::Nothing
+        && let Some((accepts, guards)) = routed.pick(|guards| guards.accepts.as_ref())
+    {
+        match (hint, accepts.check_request(headers)) {
+            // Told only if something comes.
+            (BodyHint::Unknown, Err(refusal)) if !guards.only_watches(Rule::Accepts) => {
+                call.refused_if_body = Some(refusal);
+            }
+            (BodyHint::Unknown, _) => {}
+            (_, judgement) => call.judge(guards.only_watches(Rule::Accepts), judgement)?,
+        }
     }
     if let Some((produces, guards)) = routed.pick(|guards| guards.produces.as_ref())
         && headers.contains_key(ACCEPT)
@@ -83,7 +106,7 @@ pub(crate) fn content<B>(call: &mut Call<'_>, routed: &Routed<'_>, request: &Inc
         call.judge(guards.only_watches(Rule::Produces), produces.check_accept(headers))?;
     }
     let (body_max, guards) = body_max(routed);
-    call.judge(guards.only_watches(Rule::BodyMax), size::check(declared, body_max))
+    call.judge(guards.only_watches(Rule::BodyMax), size::check(declared(headers), body_max))
 }
 
 /// The cap of a request body, and whose it is.
@@ -91,10 +114,27 @@ pub(crate) fn body_max<'a>(routed: &Routed<'a>) -> (u64, &'a crate::snapshot::Gu
     routed.pick(|guards| guards.body_max).unwrap_or((bounds::BODY_BYTES_DEFAULT, &routed.api.guards))
 }
 
-/// HTTP/2 needs no Content-Length: a call with a method that carries a body is asked for its type, unless it says that it
-/// has none.
-fn h2_body<B>(request: &Incoming<B>) -> bool {
-    request.parts.version == http::Version::HTTP_2
-        && !request.headers().contains_key(CONTENT_LENGTH)
-        && request.headers().contains_key(CONTENT_TYPE)
+/// The declared length of a body.
+pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+// === impl BodyHint ===
+
+impl BodyHint {
+    /// `ended` is whether the connection knows already that nothing comes.
+    pub(crate) fn of(parts: &Parts, ended: bool) -> BodyHint {
+        let headers = &parts.headers;
+        let says_so =
+            declared(headers).map(|bytes| bytes > 0).or(headers.contains_key(TRANSFER_ENCODING).then_some(true));
+        match says_so {
+            _ if ended => BodyHint::Nothing,
+            Some(true) => BodyHint::Body,
+            Some(false) => BodyHint::Nothing,
+            None if parts.version != Version::HTTP_2 => BodyHint::Nothing,
+            None if headers.contains_key(CONTENT_TYPE) => BodyHint::Body,
+            None if matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) => BodyHint::Body,
+            None => BodyHint::Unknown,
+        }
+    }
 }

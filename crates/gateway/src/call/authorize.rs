@@ -14,25 +14,21 @@ use super::state::Call;
 pub(crate) fn check(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
     let Some(entry) = call.caller.clone() else { return Ok(()) };
     let grants = &entry.grants;
-    if !grants.apis.is_empty() && !grants.apis.iter().any(|api| **api == *routed.api.name) {
+    if !grants.takes_api(&routed.api.name) {
         let refusal =
             Refusal::new(Code::NotAllowed, format!("Key {} was not issued for API `{}`.", entry.id, routed.api.name))
                 .rule(format!("key {}: apis", entry.id));
         call.judge(routed.api.guards.only_watches(Rule::Access), Err(refusal))?;
     }
     let client = call.record.client;
-    if !grants.ips.is_empty() && !grants.ips.iter().any(|network| network.contains(&client)) {
+    if !grants.takes_ip(client) {
         let refusal = Refusal::new(Code::NotAllowed, format!("Key {} may not be used from {client}.", entry.id))
             .rule(format!("key {}: ips", entry.id));
         call.judge(routed.api.guards.only_watches(Rule::Ip), Err(refusal))?;
     }
-    for guards in routed.guards() {
-        let missing: Vec<&str> = guards
-            .scopes
-            .iter()
-            .map(String::as_str)
-            .filter(|scope| !grants.scopes.iter().any(|own| **own == **scope))
-            .collect();
+    for guards in routed.scoped() {
+        let missing: Vec<&str> =
+            guards.scopes.iter().map(String::as_str).filter(|scope| !grants.has_scope(scope)).collect();
         if !missing.is_empty() {
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", guards.scopes.join(" "));
             let refusal = Refusal::new(

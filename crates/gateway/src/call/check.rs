@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use callgate_config::Rule;
-use callgate_model::bounds;
 use callgate_model::refusal::Refused;
-use http::header::CONTENT_TYPE;
+use callgate_model::{Code, Refusal, bounds};
+use callgate_wire::media::{self, ContentType};
+use tokio::time::timeout_at;
 
 use super::admit;
 use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
-use crate::body::{ClientBody, Progress, RequestBody};
-use crate::policy::well_formed::Form;
+use crate::body::{ClientBody, Collected, Progress, RequestBody};
+use crate::policy::well_formed::{self, Form};
 
 /// Prepares the body for forwarding: streaming under its cap, or whole after it was judged.
 ///
@@ -25,19 +26,51 @@ pub(crate) async fn body(
 ) -> Result<Incoming<RequestBody>, Refused> {
     let (body_max, guards) = admit::body_max(routed);
     let body_max = if guards.only_watches(Rule::BodyMax) { u64::MAX } else { body_max };
-    let form = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(Form::of);
-    let well_formed = routed.pick(|guards| guards.well_formed).filter(|(wanted, _)| *wanted);
     let Incoming { parts, host, authority, path, body } = request;
     let progress = Arc::new(Progress::default());
-    let streaming = RequestBody::streaming(body, Arc::clone(&progress), body_max);
-    call.request_progress = Some(progress);
-    let body = match (form, well_formed) {
-        (Some(form), Some((_, guards))) if !streaming.is_empty() => {
-            let whole = streaming.collect(bounds::BODY_BUFFER_MAX.min(body_max)).await?;
-            call.judge(guards.only_watches(Rule::WellFormed), form.check(&whole))?;
-            RequestBody::whole(whole)
+    let streaming = RequestBody::streaming(body, Arc::clone(&progress), body_max, call.refused_if_body.take());
+    call.record.request = Some(progress);
+    let well_formed = routed.pick(|guards| guards.well_formed).filter(|(wanted, _)| *wanted);
+    let Some((_, guards)) = well_formed.filter(|_| !streaming.is_empty()) else {
+        return Ok(Incoming { parts, host, authority, path, body: streaming });
+    };
+    let only_watches = guards.only_watches(Rule::WellFormed);
+    let form = match media::content_type(&parts.headers) {
+        ContentType::One(media) => Form::of(&media),
+        ContentType::Missing => None,
+        // Of two types the upstream may choose the other one.
+        ContentType::Unreadable => {
+            call.judge(only_watches, Err(well_formed::untold()))?;
+            None
         }
-        _ => streaming,
+    };
+    let body = match form {
+        None => streaming,
+        Some(form) => match collect(call, streaming).await? {
+            Collected::Whole(whole) => {
+                call.judge(only_watches, form.check(&whole))?;
+                RequestBody::whole(whole)
+            }
+            Collected::Longer(longer) => {
+                call.judge(only_watches, Err(too_large_to_judge()))?;
+                longer
+            }
+        },
     };
     Ok(Incoming { parts, host, authority, path, body })
+}
+
+async fn collect(call: &Call<'_>, streaming: RequestBody) -> Result<Collected, Refused> {
+    let collecting = streaming.collect(bounds::BODY_BUFFER_MAX);
+    let Some(deadline) = call.deadline else { return collecting.await };
+    timeout_at(deadline, collecting).await.unwrap_or_else(|_| {
+        let detail = "The request's body was not complete when the call's time was over (setting `total`).";
+        Err(Refusal::new(Code::RequestTimeout, detail))
+    })
+}
+
+fn too_large_to_judge() -> Refused {
+    let mebibytes = bounds::BODY_BUFFER_MAX >> 20;
+    let detail = format!("The body is larger than {mebibytes} MiB, and `well_formed` must see it whole.");
+    Refusal::new(Code::BodyTooLarge, detail).rule("well_formed")
 }

@@ -8,10 +8,13 @@ use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, bounds};
 use callgate_transport::upstream::{Kind, UpstreamError};
 use callgate_wire::{forwarded, hop, query, trace};
-use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use http::header::{
+    CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
+};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
+use http_body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::credential;
@@ -65,16 +68,14 @@ pub(crate) async fn send(
     let api = routed.api;
     let began_ns = call.now_ns();
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
-    let progress = call.request_progress.clone();
+    let progress = call.record.request.clone();
+    let mut part =
+        UpstreamPart { server: Arc::clone(&api.upstream_name), attempts: 1, reused: false, status: None, head_us: 0 };
+    // Told before it is known how it ends: a caller that leaves meanwhile ends it here.
+    call.record.upstream = Some(part.clone());
     let sent =
         until_head(worker.pool().send(&api.upstream, request), timeout, call.deadline, progress.as_deref()).await;
-    let mut part = UpstreamPart {
-        server: Arc::clone(&api.upstream_name),
-        attempts: 1,
-        reused: false,
-        status: None,
-        head_us: call.now_ns().saturating_sub(began_ns) / 1_000,
-    };
+    part.head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
     let result = match sent {
         Some(Ok(sent)) => {
             part.attempts = u8::try_from(sent.attempts).unwrap_or(u8::MAX);
@@ -86,6 +87,7 @@ pub(crate) async fn send(
         Some(Err(error)) => {
             Err(progress.and_then(|progress| progress.refusal()).unwrap_or_else(|| refusal(&error, api)))
         }
+        None if call.deadline.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(api)),
         None => Err(timed_out(api, timeout)),
     };
     call.record.upstream = Some(part);
@@ -93,7 +95,8 @@ pub(crate) async fn send(
 }
 
 /// Waits for the response's head. The time runs from the last byte of the request that passed: a large upload is not slow
-/// because it is large. None when it ran out.
+/// because it is large. Nor does it run while the next byte must come from the caller, who has a bound of its own (the pace
+/// of bodies). None when it ran out.
 async fn until_head<T>(
     sending: impl Future<Output = T>,
     timeout: Duration,
@@ -102,6 +105,7 @@ async fn until_head<T>(
 ) -> Option<T> {
     let mut sending = std::pin::pin!(sending);
     let moved = || progress.map_or((0, true), |progress| (progress.bytes(), progress.has_ended()));
+    let starved = || progress.is_some_and(|progress| progress.waits_for_caller() && !progress.has_ended());
     let mut seen = moved();
     loop {
         let due = Instant::now() + timeout;
@@ -110,7 +114,7 @@ async fn until_head<T>(
             return Some(done);
         }
         let now = moved();
-        if now == seen || total.is_some_and(|total| total <= Instant::now()) {
+        if now == seen && !starved() || total.is_some_and(|total| total <= Instant::now()) {
             return None;
         }
         seen = now;
@@ -139,6 +143,9 @@ fn prepare(
     join_cookies(headers);
     if body.is_whole() {
         headers.remove(CONTENT_LENGTH);
+    } else if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {
+        // Said, not left to the HTTP library: of a GET it would take for granted that nothing follows, and drop the body.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let host = if routed.api.host_from_caller {
         HeaderValue::from_str(&authority).unwrap_or_else(|_| routed.api.upstream_host.clone())
@@ -189,10 +196,14 @@ fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
     set(X_FORWARDED_PROTO, scheme);
     set(FORWARDED, &way.forwarded());
     headers.append(VIA, HeaderValue::from_static("1.1 callgate"));
-    let traced = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(trace::parse);
+    let mut parents = headers.get_all(TRACEPARENT).iter();
+    let only = parents.next().filter(|_| parents.next().is_none());
+    let traced = only.and_then(|value| value.to_str().ok()).and_then(trace::parse);
     let trace_id = match traced {
         Some(parent) => parent.trace_id().into(),
         None => {
+            // The state belongs to the trace that is not taken on (W3C Trace Context section 3.4).
+            headers.remove("tracestate");
             let made = trace::make(call.record.call_id.0.as_bytes());
             if let Ok(value) = HeaderValue::from_str(&made.to_string()) {
                 headers.insert(TRACEPARENT, value);
@@ -267,6 +278,15 @@ fn timed_out(api: &crate::snapshot::Api, timeout: Duration) -> Refused {
     )
     .rule(format!("apis.{}.timeout", api.name))
     .gate_side(format!("{} sent no response head in time", api.upstream_name))
+}
+
+fn out_of_total(api: &crate::snapshot::Api) -> Refused {
+    Refusal::new(
+        Code::UpstreamTimeout,
+        "The server of this API did not answer before the call's time was over (setting `total`).",
+    )
+    .rule(format!("apis.{}.total", api.name))
+    .gate_side(format!("{} sent no response head before the end of `total`", api.upstream_name))
 }
 
 /// An error with its sources, for the operator.

@@ -1,75 +1,102 @@
-//! The guard that makes a call's record: lives in the answer's body, so no way out of a call can forget it.
+//! The guard that makes a call's record: holds it from the call's first moment to the end of its answer, so no way out of
+//! a call can forget it.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use callgate_model::record::End;
 use callgate_model::{CallRecord, Clock};
 use callgate_records::RecorderHandle;
 
-use super::state::Call;
 use crate::body::Progress;
 use crate::limiter::Permit;
 
-/// Holds the record until the answer has ended, and the call's places among the running ones as long.
+/// Holds the record, and the call's places among the running ones. First it is in the call, then in the answer's body;
+/// dropped with the one or the other (a caller that leaves early drops the call itself), it makes the record.
 #[derive(Debug)]
 pub struct CallGuard {
     /// Taken when it is recorded.
     record: Option<Box<CallRecord>>,
-    recorder: RecorderHandle,
+    /// None for a dry walk, which leaves no record.
+    recorder: Option<RecorderHandle>,
     clock: Clock,
+    /// Monotonic nanoseconds of the call's start.
     started_ns: u64,
-    request: Option<Arc<Progress>>,
-    /// The last byte of the answer was handed over.
-    complete: bool,
-    _permits: Vec<Permit>,
+    /// The answer has ended, in whatever way the record says.
+    ended: bool,
+    /// How far the request's body has come, once it is read.
+    pub request: Option<Arc<Progress>>,
+    /// The call's place among those of its worker.
+    pub running: Option<Permit>,
+    /// Its places among those that a `concurrent` counts.
+    pub permits: Vec<Permit>,
 }
 
 // === impl CallGuard ===
 
 impl CallGuard {
-    /// Takes the record out of a call whose answer is about to be sent.
+    /// Takes care of the record of a call that begins now.
     #[must_use]
-    pub fn new(call: Call<'_>) -> CallGuard {
+    pub fn new(record: Box<CallRecord>, recorder: Option<RecorderHandle>, clock: Clock) -> CallGuard {
         CallGuard {
-            recorder: call.gate.recorder.clone(),
-            clock: call.gate.clock.clone(),
-            started_ns: call.started_ns,
-            request: call.request_progress,
-            complete: false,
-            _permits: call.permits,
-            record: Some(call.record),
+            record: Some(record),
+            recorder,
+            started_ns: clock.mono_ns(),
+            clock,
+            ended: false,
+            request: None,
+            running: None,
+            permits: Vec::new(),
         }
     }
 
     /// Counts bytes of the answer.
     pub fn sent(&mut self, bytes: usize) {
-        if let Some(record) = &mut self.record {
-            record.response_bytes += bytes as u64;
-        }
+        self.response_bytes += bytes as u64;
     }
 
     /// The answer's last byte was handed over.
     pub fn complete(&mut self) {
-        self.complete = true;
+        self.ended = true;
     }
 
     /// The answer broke off.
     pub fn broke(&mut self, end: End) {
-        if let Some(record) = &mut self.record {
-            record.end = end;
-        }
-        self.complete = true;
+        self.end = end;
+        self.ended = true;
+    }
+
+    /// The caller went away before there was an answer that it could hear.
+    pub fn gone(&mut self) {
+        self.status = 0;
+        self.broke(End::ClientGone);
+    }
+}
+
+impl Deref for CallGuard {
+    type Target = CallRecord;
+
+    fn deref(&self) -> &CallRecord {
+        #[expect(clippy::expect_used, reason = "only drop takes it")]
+        self.record.as_deref().expect("a guard holds its record until it is dropped")
+    }
+}
+
+impl DerefMut for CallGuard {
+    fn deref_mut(&mut self) -> &mut CallRecord {
+        #[expect(clippy::expect_used, reason = "only drop takes it")]
+        self.record.as_deref_mut().expect("a guard holds its record until it is dropped")
     }
 }
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        let Some(mut record) = self.record.take() else { return };
+        let (Some(mut record), Some(recorder)) = (self.record.take(), &self.recorder) else { return };
         record.duration_us = self.clock.mono_ns().saturating_sub(self.started_ns) / 1_000;
         record.request_bytes = self.request.as_ref().map_or(0, |progress| progress.bytes());
-        if !self.complete {
+        if !self.ended {
             record.end = End::ClientGone;
         }
-        self.recorder.record(record);
+        recorder.record(record);
     }
 }

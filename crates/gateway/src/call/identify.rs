@@ -18,9 +18,14 @@ use crate::snapshot::KeyPlaces;
 /// `credential_missing`, `credential_unknown`, `credential_expired`, `credential_not_yet_valid`, `credential_revoked`,
 /// `locked_out`.
 pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
-    let (access, guards) = routed.access();
+    let guards = routed.access().1;
     let judgement = match presented {
-        Presented::Nothing if access == Access::Public => return Ok(()),
+        Presented::Nothing if !routed.needs_key() => return Ok(()),
+        // A public place below one that asks for scopes: only a key has them, so nobody passes without one.
+        Presented::Nothing if routed.access().0 == Access::Public => {
+            let only_watches = routed.scoped().all(|guards| guards.only_watches(Rule::Scopes));
+            return call.judge(only_watches, Err(missing(routed)));
+        }
         Presented::Nothing => Err(missing(routed)),
         Presented::Unreadable => Err(guessed(call, routed, unknown(routed))),
         Presented::Key(text) => verify(call, routed, text),

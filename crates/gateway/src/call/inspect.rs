@@ -4,7 +4,10 @@ use callgate_config::Rule;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, bounds};
 use callgate_wire::hop;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
@@ -39,6 +42,10 @@ pub(crate) fn judge(
     {
         call.judge(guards.only_watches(Rule::Produces), produces.check_response(headers, parts.status.as_u16()))?;
     }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // It overrides a Content-Length beside it, and a forwarded message must not say both (RFC 9112 section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     hop::strip_response(headers);
     // Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.
     forward::remove_prefix(headers, "callgate-");
@@ -46,11 +53,7 @@ pub(crate) fn judge(
         cors::strip(headers);
     }
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-    if routed.api.keys.query.is_some() {
-        // The key stands in the page's address: it must not leave with a Referer, nor stay in a shared cache.
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
+    keep_key_to_caller(routed, headers);
     for guards in routed.guards() {
         guards.fields.change_response(headers);
     }
@@ -65,4 +68,19 @@ pub(crate) fn judge(
     let idle = routed.pick(|guards| guards.idle).map_or(bounds::BODY_IDLE_MAX, |(idle, _)| idle);
     let times = BodyTimes { idle, deadline: call.deadline };
     Ok(Answer { status: parts.status, headers: parts.headers, content: Content::Upstream(body, times) })
+}
+
+/// Where keys stand in the page's address, they must not leave with a Referer, nor the answer stay in a shared cache.
+pub(crate) fn keep_key_to_caller(routed: &Routed<'_>, headers: &mut HeaderMap) {
+    if routed.api.keys.query.is_none() {
+        return;
+    }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let says = |directive: &str| {
+        let mut fields = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        fields.any(|field| field.split(',').any(|one| one.trim().eq_ignore_ascii_case(directive)))
+    };
+    if !says("no-store") && !says("private") {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
 }

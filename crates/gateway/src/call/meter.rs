@@ -17,9 +17,6 @@ use crate::policy::limits::LimitPolicy;
 use crate::quota::QuotaCell;
 use crate::snapshot::Plan;
 
-/// A limit, and whether it only watches.
-type Watching<'a> = (&'a LimitPolicy, bool);
-
 /// Charges the call.
 ///
 /// # Errors
@@ -36,18 +33,18 @@ pub(crate) async fn charge<B>(call: &mut Call<'_>, routed: &Routed<'_>, request:
         let only_watches = guards.only_watches(Rule::Limits);
         for policy in guards.limits.iter().filter(|policy| policy.limit.per != Subject::Ip) {
             if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
-                charges.add(cell, policy.limit.rate, (policy, only_watches));
+                charges.add(cell, policy.limit.rate, policy, only_watches);
             }
         }
     }
     if let Some(plan) = &plan {
         for policy in &plan.limits {
             if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
-                charges.add(cell, policy.limit.rate, (policy, plan.watched.only_watches(Rule::Limits)));
+                charges.add(cell, policy.limit.rate, policy, plan.watched.only_watches(Rule::Limits));
             }
         }
     }
-    settle(call, &charges)?;
+    settle(call, &mut charges)?;
 
     if let (Some(entry), Some(plan)) = (&caller, &plan)
         && let Err(refusal) = quotas(call, entry, plan).await
@@ -63,21 +60,19 @@ pub(crate) async fn charge<B>(call: &mut Call<'_>, routed: &Routed<'_>, request:
 ///
 /// # Errors
 /// `rate_limited`; nothing is charged then.
-pub(crate) fn settle(call: &mut Call<'_>, charges: &Charges<'_, Watching<'_>>) -> Result<(), Refused> {
+pub(crate) fn settle(call: &mut Call<'_>, charges: &mut Charges<'_, &LimitPolicy>) -> Result<(), Refused> {
     if charges.is_empty() {
         return Ok(());
     }
     let now_ns = call.now_ns();
-    let judgement = charges.charge(now_ns);
-    for ((policy, _), left, full_in_s) in charges.states(now_ns) {
+    let would_refuse = &mut call.record.would_refuse;
+    let judgement = charges.charge(now_ns, |policy, wait_ns| would_refuse.push(*policy.refusal(wait_ns)));
+    for (policy, left, full_in_s) in charges.states(now_ns) {
         let limit = &policy.limit;
         rate_fields::push_policy(&mut call.rates.policy, &limit.name, limit.rate.burst, limit.rate.window_s());
         rate_fields::push_state(&mut call.rates.state, &limit.name, left, full_in_s);
     }
-    match judgement {
-        Ok(()) => Ok(()),
-        Err(((policy, only_watches), wait_ns)) => call.judge(only_watches, Err(policy.refusal(wait_ns))),
-    }
+    judgement.map_err(|(policy, wait_ns)| policy.refusal(wait_ns))
 }
 
 fn plan_of(call: &Call<'_>, entry: &KeyEntry) -> Option<Arc<Plan>> {
@@ -127,7 +122,7 @@ fn take_place(
 ) -> Result<(), Refused> {
     let judgement = match counter.enter(max) {
         Ok(permit) => {
-            call.permits.push(permit);
+            call.record.permits.push(permit);
             Ok(())
         }
         Err(running) => {

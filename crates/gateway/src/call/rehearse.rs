@@ -5,6 +5,7 @@ use callgate_model::Phase;
 use callgate_model::refusal::Refused;
 use http::Request;
 
+use super::admit::BodyHint;
 use super::credential::Presented;
 use super::route::{Destination, Routed};
 use super::state::Call;
@@ -43,7 +44,7 @@ pub(crate) async fn rehearse(
     admit::addresses(call, &routed)?;
     admit::limits_per_address(call, &routed)?;
     if route::preflight(call, &routed, &request)?.is_some() {
-        passed.push((Phase::Admit, "the gate answers OPTIONS itself".to_owned()));
+        passed.push((Phase::Admit, "the gate answers the preflight itself".to_owned()));
         return Ok(());
     }
     let presented = credential::find(call, &routed, &request)?;
@@ -56,7 +57,11 @@ pub(crate) async fn rehearse(
     }
     passed.push((Phase::Identify, told_caller(call, &routed, &presented, keys_known)));
     let routed = route::known(call, routed)?;
-    admit::content(call, &routed, &request)?;
+    if route::options(&routed).is_some() {
+        passed.push((Phase::Identify, "the gate answers OPTIONS itself".to_owned()));
+        return Ok(());
+    }
+    admit::content(call, &routed, &request, BodyHint::of(&request.parts, false))?;
 
     call.enter(Phase::Authorize);
     authorize::check(call, &routed)?;
@@ -104,7 +109,7 @@ fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, keys
         (Some(entry), ..) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
         (None, Presented::Nothing, Access::Public) => "public: anybody may call".to_owned(),
         (None, Presented::Key(_), _) if !keys_known => {
-            "a key is there; it is not looked up, because a running gate holds the data folder".to_owned()
+            "a key is there; it is not looked up, because no data folder is there or a running gate holds it".to_owned()
         }
         _ => "nobody known".to_owned(),
     }

@@ -6,8 +6,8 @@ use callgate_config::{Access, Respond, Rule, Unlisted};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_wire::path::{self, PathRules};
+use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
-use http::{HeaderValue, Method};
 use tokio::time::Instant;
 
 use super::read::{self, Incoming};
@@ -36,9 +36,9 @@ pub struct Routed<'a> {
     pub routes: Vec<&'a Route>,
     /// The path below the API's prefix.
     pub path: String,
-    /// That there is no such route, or not for this method: told once the caller may know.
-    unknown: Option<Refused>,
-    /// The gate answers OPTIONS itself when no route takes it.
+    /// That there is no such route, or not for this method, and whether that is only watched: told once the caller may know.
+    unknown: Option<(Refused, bool)>,
+    /// What the gate answers to OPTIONS when no route takes it.
     allow: Option<String>,
 }
 
@@ -48,6 +48,11 @@ pub struct Routed<'a> {
 /// `no_such_route` where no API answers; `malformed_request` for paths that this API does not let through.
 pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<Destination<'a>, Refused> {
     if let Some(port) = call.listener().and_then(|listener| listener.redirect_https) {
+        if request.host.is_empty() {
+            // HTTP/1.0 may leave it out.
+            let detail = "The request names no host, so there is nowhere to redirect it to.";
+            return Err(Refusal::new(Code::MalformedRequest, detail));
+        }
         return Ok(Destination::Answer(answer::redirect_to_https(request, port)));
     }
     if request.path == "*" {
@@ -57,7 +62,11 @@ pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<
     let matching = path::matching_form(&request.path);
     let api = match call.snapshot.hosts.find(&request.host, &matching) {
         Lookup::Api(api) => api,
-        Lookup::ButForCase(api) => return Err(differs_in_case(&format!("apis.{}.path", api.name))),
+        Lookup::ButForCase(api) => {
+            let refusal = differs_in_case(&format!("apis.{}.path", api.name));
+            call.judge(api.guards.watched.wholly(), Err(refusal))?;
+            api
+        }
         Lookup::Nothing => {
             let detail = "No API answers for this host and path.";
             return Err(Refusal::new(Code::NoSuchRoute, detail)
@@ -66,8 +75,10 @@ pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<
     };
     call.record.api = Some(Arc::clone(&api.name));
     let rules = PathRules { encoded_separators: api.paths.encoded_separators, semicolons: api.paths.semicolons };
-    read::normalised(request.parts.uri.path(), rules)?;
-    let routed = match_routes(call, api, below(&request.path, &api.path), request.method());
+    let usual = read::normalised(request.parts.uri.path(), rules).map(drop);
+    call.judge(api.guards.watched.wholly(), usual)?;
+    let asked = preflight_for(request);
+    let routed = match_routes(call, api, below(&request.path, &api.path), request.method(), asked.as_ref());
     call.deadline = routed.pick(|guards| guards.total).map(|(total, _)| Instant::now() + total);
     if let Some(route) = routed.routes.last() {
         call.record.route = Some(Arc::clone(&route.template));
@@ -80,14 +91,25 @@ pub(crate) fn find<'a, B>(call: &mut Call<'a>, request: &Incoming<B>) -> Result<
 /// # Errors
 /// `no_such_route`, `method_not_allowed`.
 pub(crate) fn known<'a>(call: &mut Call<'_>, mut routed: Routed<'a>) -> Result<Routed<'a>, Refused> {
-    if let Some(refused) = routed.unknown.take() {
-        let only_watches = routed.api.guards.only_watches(Rule::Unlisted);
+    if let Some((refused, only_watches)) = routed.unknown.take() {
         call.judge(only_watches, Err(refused))?;
     }
     Ok(routed)
 }
 
-/// Answers a CORS preflight, which browsers send without a credential; and OPTIONS where no route takes it.
+/// The answer to OPTIONS where no route takes it. It tells which methods there are, so it comes after [`known`].
+pub(crate) fn options(routed: &Routed<'_>) -> Option<Answer> {
+    routed.allow.as_deref().map(answer::options)
+}
+
+/// The method that a CORS preflight asks for.
+fn preflight_for<B>(request: &Incoming<B>) -> Option<Method> {
+    let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    let is_preflight = *request.method() == Method::OPTIONS && request.headers().contains_key(ORIGIN);
+    is_preflight.then(|| Method::from_bytes(wanted.as_bytes()).ok()).flatten()
+}
+
+/// Judges a call from a page of another origin, and answers a CORS preflight, which browsers send without a credential.
 ///
 /// # Errors
 /// `cors_refused`.
@@ -96,58 +118,70 @@ pub(crate) fn preflight<B>(
     routed: &Routed<'_>,
     request: &Incoming<B>,
 ) -> Result<Option<Answer>, Refused> {
-    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-        return Ok(routed.options_answer(request.method()));
+    let Some(origin) = request.headers().get(ORIGIN).cloned() else { return Ok(None) };
+    let asked = preflight_for(request);
+    let target = match &asked {
+        Some(method) => &match_routes(call, routed.api, &routed.path, method, None),
+        None => routed,
     };
-    let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD);
-    let is_preflight = *request.method() == Method::OPTIONS && wanted.is_some();
-    let target = match (is_preflight, wanted.map(HeaderValue::as_bytes).map(Method::from_bytes)) {
-        (true, Some(Ok(method))) => &match_routes(call, routed.api, &routed.path, &method),
-        _ => routed,
-    };
-    let Some((cors, guards)) = target.cors() else { return Ok(routed.options_answer(request.method())) };
-    let judgement = cors.check(&origin, &request.authority);
-    let allowed = judgement.is_ok();
-    call.judge(guards.only_watches(Rule::Cors), judgement)?;
-    if allowed {
-        cors.mark(&origin, &mut call.answer_fields);
+    let Some((cors, guards)) = target.cors() else { return Ok(None) };
+    // A page of the API's own host needs no leave, and is told nothing: by http it would be another origin all the same.
+    if !CorsPolicy::is_own(&origin, &request.authority) {
+        let judgement = cors.check(&origin);
+        let allowed = judgement.is_ok();
+        call.judge(guards.only_watches(Rule::Cors), judgement)?;
+        if allowed {
+            cors.mark(&origin, &mut call.answer_fields);
+        }
     }
-    if !is_preflight {
-        return Ok(routed.options_answer(request.method()));
+    if asked.is_none() {
+        return Ok(None);
     }
     cors.mark_preflight(&target.methods(), &mut call.answer_fields);
     Ok(Some(answer::no_content()))
 }
 
-fn match_routes<'a>(call: &Call<'_>, api: &'a Arc<Api>, path: &str, method: &Method) -> Routed<'a> {
+/// `asked` is the method that a preflight asks for.
+fn match_routes<'a>(
+    call: &Call<'_>,
+    api: &'a Arc<Api>,
+    path: &str,
+    method: &Method,
+    asked: Option<&Method>,
+) -> Routed<'a> {
     let found = api.tree.find(&path::matching_form(path));
-    let by_path: Vec<&Route> = found.matching.iter().filter_map(|index| api.routes.get(*index)).collect();
-    let mut routes: Vec<&Route> = by_path.iter().copied().filter(|route| route.takes(method)).collect();
-    // Of two routes with the same pattern the one that names the method is the more specific; the sort is stable, so the
-    // order by pattern stays.
-    routes.sort_by(|one, other| match (one.template == other.template, one.method.is_some(), other.method.is_some()) {
-        (true, false, true) => std::cmp::Ordering::Less,
-        (true, true, false) => std::cmp::Ordering::Greater,
-        _ => std::cmp::Ordering::Equal,
-    });
+    let by_path = || found.matching.iter().filter_map(|index| api.routes.get(*index));
+    let mut routes: Vec<&Route> = by_path().filter(|route| route.takes(method)).collect();
+    let mut allow = None;
+    if *method == Method::OPTIONS && routes.is_empty() && !found.matching.is_empty() {
+        // The gate answers for the routes of this place, so their guards hold; for a preflight those of the one it is about.
+        allow = Some(methods_of(by_path()));
+        routes = by_path().filter(|route| asked.is_none_or(|asked| route.takes(asked))).collect();
+    }
     let case_variant = found.but_for_case.filter(|_| !api.paths.case_variants).and_then(|index| api.routes.get(index));
     let unknown = if let Some(route) = case_variant {
-        Some(differs_in_case(&route.guards.place))
-    } else if !routes.is_empty() || api.unlisted == Unlisted::Forward {
+        Some((differs_in_case(&route.guards.place), api.guards.watched.wholly()))
+    } else if !routes.is_empty() || allow.is_some() || api.unlisted == Unlisted::Forward {
         None
-    } else if by_path.is_empty() {
-        let detail = format!("API `{}` has no route for this path.", api.name);
-        let gate_side = format!("no route of `{}` matches `{}`, and unlisted: refuse", api.name, call.record.path);
-        Some(Refusal::new(Code::NoSuchRoute, detail).rule(format!("apis.{}.unlisted", api.name)).gate_side(gate_side))
     } else {
-        let allow = methods_of(&by_path);
-        let detail = format!("This route takes {allow}.");
-        let rule = by_path.last().map_or_else(String::new, |route| route.guards.place.to_string());
-        Some(Refusal::new(Code::MethodNotAllowed, detail).rule(rule).field("allow", allow))
+        let refusal = match by_path().last() {
+            None => no_such_route(call, api),
+            Some(last) => method_not_allowed(last, methods_of(by_path())),
+        };
+        Some((refusal, api.guards.only_watches(Rule::Unlisted)))
     };
-    let takes_options = routes.iter().any(|route| route.method.is_none() || route.method == Some(Method::OPTIONS));
-    let allow = (*method == Method::OPTIONS && !takes_options && !by_path.is_empty()).then(|| methods_of(&by_path));
     Routed { api, routes, path: path.to_owned(), unknown, allow }
+}
+
+fn no_such_route(call: &Call<'_>, api: &Api) -> Refused {
+    let detail = format!("API `{}` has no route for this path.", api.name);
+    let gate_side = format!("no route of `{}` matches `{}`, and unlisted: refuse", api.name, call.record.path);
+    Refusal::new(Code::NoSuchRoute, detail).rule(format!("apis.{}.unlisted", api.name)).gate_side(gate_side)
+}
+
+fn method_not_allowed(route: &Route, allow: String) -> Refused {
+    let detail = format!("This route takes {allow}.");
+    Refusal::new(Code::MethodNotAllowed, detail).rule(route.guards.place.to_string()).field("allow", allow)
 }
 
 /// The path below a prefix, counted in segments: the path may spell the prefix in another way.
@@ -167,7 +201,7 @@ fn differs_in_case(rule: &str) -> Refused {
         .gate_side("an upstream that ignores case would serve a guarded path unguarded; `paths.case_variants: allow` lets it through")
 }
 
-fn methods_of(routes: &[&Route]) -> String {
+fn methods_of<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
     let mut methods: Vec<&str> = Vec::new();
     for route in routes {
         match &route.method {
@@ -216,7 +250,12 @@ impl<'a> Routed<'a> {
     /// Whether a key is looked for: the route asks for one, or for scopes, which only a key has.
     #[must_use]
     pub fn needs_key(&self) -> bool {
-        self.access().0 == Access::Key || self.guards().any(|guards| !guards.scopes.is_empty())
+        self.access().0 == Access::Key || self.scoped().next().is_some()
+    }
+
+    /// The places that ask for scopes.
+    pub fn scoped(&self) -> impl Iterator<Item = &'a Guards> + '_ {
+        self.guards().filter(|guards| !guards.scopes.is_empty())
     }
 
     /// The most specific route's own answer.
@@ -238,11 +277,7 @@ impl<'a> Routed<'a> {
     }
 
     fn methods(&self) -> String {
-        let listed = methods_of(&self.routes);
+        let listed = methods_of(self.routes.iter().copied());
         if self.routes.is_empty() { "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned() } else { listed }
-    }
-
-    fn options_answer(&self, method: &Method) -> Option<Answer> {
-        self.allow.as_deref().filter(|_| *method == Method::OPTIONS).map(answer::options)
     }
 }

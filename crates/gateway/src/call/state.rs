@@ -7,14 +7,14 @@ use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
+use callgate_records::RecorderHandle;
 use callgate_wire::media::Accept;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request};
 use tokio::time::Instant;
 
+use super::guard::CallGuard;
 use crate::Gate;
-use crate::body::Progress;
-use crate::limiter::Permit;
 use crate::snapshot::{ListenerPolicy, Snapshot};
 use crate::worker::Worker;
 
@@ -44,22 +44,18 @@ pub struct Call<'a> {
     pub snapshot: &'a Snapshot,
     /// Where it came from.
     pub arrival: Arrival,
-    /// Its record so far.
-    pub record: Box<CallRecord>,
-    /// Monotonic nanoseconds of its start.
-    pub started_ns: u64,
+    /// Its record so far, in the hands of the guard that will make it.
+    pub record: CallGuard,
     /// The clear-text rule's view: https to the gate, or to a trusted proxy that says so.
     pub secure: bool,
     /// When the whole call must have ended (`total`).
     pub deadline: Option<Instant>,
     /// The Accept fields, for the form of a refusal. Read only then: it costs a microsecond.
     pub accept: Vec<HeaderValue>,
+    /// Its type is not taken here, if it has a body at all: over HTTP/2 only the body itself can tell.
+    pub refused_if_body: Option<Refused>,
     /// Who calls, once known.
     pub caller: Option<Arc<KeyEntry>>,
-    /// How far the request's body has come, once it is read.
-    pub request_progress: Option<Arc<Progress>>,
-    /// Places among the running calls; given back when the answer has ended.
-    pub permits: Vec<Permit>,
     /// `RateLimit-Policy` and `RateLimit` so far.
     pub rates: Rates,
     /// Fields that later phases add to whatever answer is sent: CORS, caching.
@@ -82,18 +78,19 @@ impl<'a> Call<'a> {
     pub fn begin<B>(worker: &'a Worker, snapshot: &'a Snapshot, arrival: Arrival, request: &Request<B>) -> Call<'a> {
         let gate = worker.gate();
         let id = CallId::from_parts(u64::try_from(gate.clock.unix_ms()).unwrap_or(0), &worker.random());
-        let mut call = Call::at(gate, snapshot, arrival, request, id);
-        call.permits.push(worker.enter());
+        let mut call = Call::at(gate, snapshot, arrival, request, id, Some(gate.recorder.clone()));
+        call.record.running = Some(worker.enter());
         call
     }
 
-    /// The same without a worker: for a dry walk.
+    /// The same without a worker, and for a dry walk without a recorder.
     pub fn at<B>(
         gate: &'a Gate,
         snapshot: &'a Snapshot,
         arrival: Arrival,
         request: &Request<B>,
         id: CallId,
+        recorder: Option<RecorderHandle>,
     ) -> Call<'a> {
         let record = Box::new(CallRecord {
             call_id: id,
@@ -131,13 +128,11 @@ impl<'a> Call<'a> {
             snapshot,
             secure: arrival.tls,
             arrival,
-            record,
-            started_ns: gate.clock.mono_ns(),
+            record: CallGuard::new(record, recorder, gate.clock.clone()),
             deadline: None,
             accept: Vec::new(),
+            refused_if_body: None,
             caller: None,
-            request_progress: None,
-            permits: Vec::new(),
             rates: Rates::default(),
             answer_fields: HeaderMap::new(),
         }

@@ -23,7 +23,17 @@ pub enum Cell {
 #[derive(Debug)]
 pub struct Charges<'gate, L> {
     table: &'gate Addresses,
-    cells: Vec<(Cell, Rate, L)>,
+    charges: Vec<Charge<L>>,
+}
+
+#[derive(Debug)]
+struct Charge<L> {
+    cell: Cell,
+    rate: Rate,
+    limit: L,
+    /// A limit that only watches is charged like any other while it has calls left, and refuses nothing when it has none.
+    only_watches: bool,
+    charged: bool,
 }
 
 // === impl Cell ===
@@ -57,63 +67,73 @@ impl<'gate, L: Copy> Charges<'gate, L> {
     /// No charges yet.
     #[must_use]
     pub fn new(table: &'gate Addresses) -> Charges<'gate, L> {
-        Charges { table, cells: Vec::new() }
+        Charges { table, charges: Vec::new() }
     }
 
     /// Adds a limit to charge.
-    pub fn add(&mut self, cell: Cell, rate: Rate, limit: L) {
-        self.cells.push((cell, rate, limit));
+    pub fn add(&mut self, cell: Cell, rate: Rate, limit: L, only_watches: bool) {
+        self.charges.push(Charge { cell, rate, limit, only_watches, charged: false });
     }
 
     /// Whether there is nothing to charge.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.charges.is_empty()
     }
 
-    /// Tests every cell, then charges every cell.
+    /// Tests every limit, then charges every limit. `would` hears of each that only watches and would have refused, with
+    /// how long; the others stand all the same.
     ///
     /// # Errors
     /// The limit that refuses and how long it would, with nothing charged.
-    pub fn charge(&self, now_ns: u64) -> Result<(), (L, u64)> {
+    pub fn charge(&mut self, now_ns: u64, mut would: impl FnMut(L, u64)) -> Result<(), (L, u64)> {
         // Of several limits that refuse, the one that refuses longest is named: waiting for it satisfies the others too.
         let mut longest: Option<(L, u64)> = None;
-        for (cell, rate, limit) in &self.cells {
-            if let Verdict::Refuse { wait_ns } = rate.charge(cell.tat_ns(self.table, now_ns), now_ns, 1)
+        for charge in self.charges.iter().filter(|charge| !charge.only_watches) {
+            let tat_ns = charge.cell.tat_ns(self.table, now_ns);
+            if let Verdict::Refuse { wait_ns } = charge.rate.charge(tat_ns, now_ns, 1)
                 && longest.is_none_or(|(_, wait)| wait < wait_ns)
             {
-                longest = Some((*limit, wait_ns));
+                longest = Some((charge.limit, wait_ns));
             }
         }
         if let Some(refusing) = longest {
             return Err(refusing);
         }
-        for (done, (cell, rate, limit)) in self.cells.iter().enumerate() {
-            if let Verdict::Refuse { wait_ns } = cell.charge(self.table, *rate, now_ns) {
-                self.give_back_first(done, now_ns);
-                return Err((*limit, wait_ns));
+        let mut late = None;
+        for charge in &mut self.charges {
+            match charge.cell.charge(self.table, charge.rate, now_ns) {
+                Verdict::Admit { .. } => charge.charged = true,
+                Verdict::Refuse { wait_ns } if charge.only_watches => would(charge.limit, wait_ns),
+                Verdict::Refuse { wait_ns } => {
+                    late = Some((charge.limit, wait_ns));
+                    break;
+                }
             }
         }
-        Ok(())
+        match late {
+            None => Ok(()),
+            Some(refusing) => {
+                self.give_back(now_ns);
+                Err(refusing)
+            }
+        }
     }
 
     /// Gives every charge back: a later rule refused the call.
-    pub fn give_back(&self, now_ns: u64) {
-        self.give_back_first(self.cells.len(), now_ns);
+    pub fn give_back(&mut self, now_ns: u64) {
+        for charge in self.charges.iter_mut().filter(|charge| charge.charged) {
+            charge.cell.give_back(self.table, charge.rate, now_ns);
+            charge.charged = false;
+        }
     }
 
     /// Each limit with its whole calls left and seconds until full, for the `RateLimit` field.
     pub fn states(&self, now_ns: u64) -> impl Iterator<Item = (L, u64, u64)> + '_ {
-        self.cells.iter().map(move |(cell, rate, limit)| {
-            let tat_ns = cell.tat_ns(self.table, now_ns);
-            (*limit, rate.left(tat_ns, now_ns), rate.full_in_s(tat_ns, now_ns))
+        self.charges.iter().map(move |charge| {
+            let tat_ns = charge.cell.tat_ns(self.table, now_ns);
+            (charge.limit, charge.rate.left(tat_ns, now_ns), charge.rate.full_in_s(tat_ns, now_ns))
         })
-    }
-
-    fn give_back_first(&self, count: usize, now_ns: u64) {
-        for (cell, rate, _) in self.cells.iter().take(count) {
-            cell.give_back(self.table, *rate, now_ns);
-        }
     }
 }
 
@@ -128,11 +148,26 @@ mod tests {
         let table = Addresses::new(64);
         let (wide, narrow) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let mut charges = Charges::new(&table);
-        charges.add(Cell::Owned(Arc::clone(&wide)), Rate { interval_ns: 1_000, burst: 100 }, "wide");
-        charges.add(Cell::Owned(narrow), Rate { interval_ns: 1_000, burst: 1 }, "narrow");
-        assert_eq!(charges.charge(NOW), Ok(()));
-        assert_eq!(charges.charge(NOW), Err(("narrow", 1_000)));
+        charges.add(Cell::Owned(Arc::clone(&wide)), Rate { interval_ns: 1_000, burst: 100 }, "wide", false);
+        charges.add(Cell::Owned(narrow), Rate { interval_ns: 1_000, burst: 1 }, "narrow", false);
+        assert_eq!(charges.charge(NOW, |_, _| {}), Ok(()));
+        assert_eq!(charges.charge(NOW, |_, _| {}), Err(("narrow", 1_000)));
         assert_eq!(wide.load(Ordering::Relaxed), NOW + 1_000, "the wide limit was charged once");
+        charges.give_back(NOW);
+        charges.give_back(NOW);
+        assert_eq!(wide.load(Ordering::Relaxed), NOW, "and is given back once");
+    }
+
+    #[test]
+    fn a_limit_that_only_watches_switches_no_other_off() {
+        let table = Addresses::new(64);
+        let cell = || Cell::Owned(Arc::default());
+        let mut charges = Charges::new(&table);
+        charges.add(cell(), Rate { interval_ns: 1_000, burst: 1 }, "watching", true);
+        charges.add(cell(), Rate { interval_ns: 1_000, burst: 3 }, "enforced", false);
+        let mut watched = Vec::new();
+        let passed = (0..10).filter(|_| charges.charge(NOW, |limit, _| watched.push(limit)).is_ok()).count();
+        assert_eq!((passed, watched), (3, vec!["watching", "watching"]));
     }
 
     #[test]
@@ -143,9 +178,9 @@ mod tests {
             let work = || {
                 let mut charges = Charges::new(&table);
                 for cell in &cells {
-                    charges.add(Cell::Owned(Arc::clone(cell)), Rate { interval_ns: 1_000, burst: 500 }, ());
+                    charges.add(Cell::Owned(Arc::clone(cell)), Rate { interval_ns: 1_000, burst: 500 }, (), false);
                 }
-                (0..5_000).filter(|_| charges.charge(NOW).is_ok()).count()
+                (0..5_000).filter(|_| charges.charge(NOW, |_, _| {}).is_ok()).count()
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()

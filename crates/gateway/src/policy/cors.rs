@@ -53,14 +53,20 @@ impl CorsPolicy {
         }
     }
 
-    /// Judges an origin. A page of the API's own host is not another origin.
+    /// Whether a page is of the host that is called. The scheme is not compared: behind a proxy the gate may not know it.
+    #[must_use]
+    pub fn is_own(origin: &HeaderValue, host: &str) -> bool {
+        let authority = origin.to_str().ok().and_then(|text| text.split_once("://"));
+        authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    }
+
+    /// Judges an origin.
     ///
     /// # Errors
     /// `cors_refused`.
-    pub fn check(&self, origin: &HeaderValue, host: &str) -> Result<(), Refused> {
+    pub fn check(&self, origin: &HeaderValue) -> Result<(), Refused> {
         let text = origin.to_str().unwrap_or_default();
-        let own = text.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-        if own || self.any_origin || self.origins.iter().any(|allowed| allowed == text) {
+        if self.any_origin || self.origins.iter().any(|allowed| allowed == text) {
             return Ok(());
         }
         let shown = callgate_model::record::bounded(text);

@@ -5,6 +5,7 @@
 
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, bounds};
+use callgate_wire::media::MediaType;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -22,14 +23,10 @@ pub enum Form {
 impl Form {
     /// The form that a content type promises; none where this policy has nothing to say.
     #[must_use]
-    pub fn of(content_type: &str) -> Option<Form> {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let (_, subtype) = essence.split_once('/')?;
-        match subtype {
-            "json" => Some(Form::Json),
-            "xml" => Some(Form::Xml),
-            _ if subtype.ends_with("+json") => Some(Form::Json),
-            _ if subtype.ends_with("+xml") => Some(Form::Xml),
+    pub fn of(content_type: &MediaType<'_>) -> Option<Form> {
+        match content_type {
+            json if json.is_json() => Some(Form::Json),
+            xml if xml.is_xml() => Some(Form::Xml),
             _ => None,
         }
     }
@@ -48,6 +45,13 @@ impl Form {
                 .rule("well_formed")
         })
     }
+}
+
+/// The refusal of a body whose type cannot be read, or is told twice: readers would disagree about its form.
+#[must_use]
+pub fn untold() -> Refused {
+    let detail = "The body's Content-Type is not one readable type, so its form can't be judged.";
+    Refusal::new(Code::BodyMalformed, detail).rule("well_formed")
 }
 
 fn json(body: &[u8]) -> Result<(), (usize, String)> {
@@ -124,9 +128,10 @@ mod tests {
 
     #[test]
     fn the_form_follows_the_type() {
-        assert_eq!(Form::of("Application/JSON; charset=utf-8"), Some(Form::Json));
-        assert_eq!(Form::of("application/problem+json"), Some(Form::Json));
-        assert_eq!(Form::of("text/xml"), Some(Form::Xml));
-        assert_eq!(Form::of("text/plain"), None);
+        let of = |text| Form::of(&MediaType::parse(text).unwrap());
+        assert_eq!(of("Application/JSON; charset=utf-8"), Some(Form::Json));
+        assert_eq!(of("application/problem+json"), Some(Form::Json));
+        assert_eq!(of("text/xml"), Some(Form::Xml));
+        assert_eq!(of("text/plain"), None);
     }
 }

@@ -30,7 +30,7 @@ struct Node {
 /// What a search found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Routes whose pattern matches, from the least to the most specific; ties in specificity differ in method.
+    /// Routes whose pattern matches, from the least to the most specific.
     pub matching: Vec<usize>,
     /// A route whose pattern would match if upper and lower case were the same.
     pub but_for_case: Option<usize>,
@@ -45,11 +45,12 @@ const END: u8 = 4;
 // === impl Tree ===
 
 impl Tree {
-    /// Builds the tree; the number of a route is its place in the iterator.
-    pub fn build<'a>(patterns: impl Iterator<Item = &'a Pattern>) -> Tree {
+    /// Builds the tree of patterns, each with the rank of its method (the higher, the more specific). The number of a route
+    /// is its place in the iterator.
+    pub fn build<'a>(patterns: impl Iterator<Item = (&'a Pattern, u8)>) -> Tree {
         let mut tree = Tree::default();
-        for (route, pattern) in patterns.enumerate() {
-            tree.ranks.push(rank(pattern));
+        for (route, (pattern, method)) in patterns.enumerate() {
+            tree.ranks.push(rank(pattern, method));
             let mut node = &mut tree.root;
             for segment in &pattern.segments {
                 node = match segment {
@@ -75,12 +76,13 @@ impl Tree {
     }
 }
 
-fn rank(pattern: &Pattern) -> Vec<u8> {
+/// The method counts last: it decides between routes whose patterns match the same paths, whatever their names are.
+fn rank(pattern: &Pattern, method: u8) -> Vec<u8> {
     let segments = pattern.segments.iter().map(|segment| match segment {
         Segment::Literal(_) => LITERAL,
         Segment::Any(_) => ANY,
     });
-    segments.chain([if pattern.rest { REST } else { END }]).collect()
+    segments.chain([if pattern.rest { REST } else { END }, method]).collect()
 }
 
 // === impl Node ===
@@ -157,7 +159,7 @@ mod tests {
 
     fn check(patterns: &[&str], path: &str, expect: &[&str]) {
         let parsed: Vec<_> = patterns.iter().map(|text| pattern(text)).collect();
-        let found = Tree::build(parsed.iter()).find(path);
+        let found = Tree::build(parsed.iter().map(|pattern| (pattern, 0))).find(path);
         let texts: Vec<_> = found.matching.iter().map(|route| patterns[*route]).collect();
         assert_eq!(texts, expect, "{path}");
     }
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn a_path_that_differs_only_in_case_is_noticed() {
         let parsed = [pattern("/admin/**"), pattern("/**")];
-        let found = Tree::build(parsed.iter()).find("/Admin/x");
+        let found = Tree::build(parsed.iter().map(|pattern| (pattern, 0))).find("/Admin/x");
         assert_eq!((found.matching, found.but_for_case), (vec![1], Some(0)));
     }
 
@@ -189,7 +191,7 @@ mod tests {
         ) {
             let path = if path.is_empty() { "/".to_owned() } else { path };
             let patterns: Vec<Pattern> = patterns.iter().map(|text| pattern(text)).collect();
-            let tree = Tree::build(patterns.iter());
+            let tree = Tree::build(patterns.iter().map(|pattern| (pattern, 0)));
             let mut found = tree.find(&path).matching;
             found.sort_unstable();
             let naive = |pattern: &Pattern| {

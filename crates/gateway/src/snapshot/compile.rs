@@ -142,7 +142,7 @@ impl Compiler<'_> {
             base_path: upstream.base_path.clone(),
             host_from_caller: upstream.host_from_caller,
             guards,
-            tree: Tree::build(api.routes.iter().map(|route| &route.pattern)),
+            tree: Tree::build(api.routes.iter().map(|route| (&route.pattern, method_rank(route.method.as_deref())))),
             routes,
             unlisted: if api.routes.is_empty() { config::Unlisted::Forward } else { api.unlisted },
             paths: api.paths,
@@ -226,6 +226,15 @@ impl Compiler<'_> {
             watched: Watched::compile(plan.mode, [], self.global),
         };
         (shared_name, Arc::new(compiled))
+    }
+}
+
+/// A named method is more specific than `*`; and GET, which is HEAD's stand-in, is less so than HEAD itself.
+fn method_rank(method: Option<&str>) -> u8 {
+    match method {
+        None => 0,
+        Some("GET") => 1,
+        Some(_) => 2,
     }
 }
 
