@@ -22,6 +22,7 @@ pub struct ScriptedUpstream {
 struct Shared {
     received: Mutex<Vec<Received>>,
     connections: Mutex<usize>,
+    closed: Mutex<usize>,
     /// Raised when the upstream is dropped: scripts that wait for ever end.
     over: Signal,
 }
@@ -77,7 +78,12 @@ impl ScriptedUpstream {
                 }
                 let Ok(stream) = stream else { return };
                 let (script, shared) = (Arc::clone(&script), Arc::clone(&for_thread));
-                std::thread::spawn(move || script(&mut Connection::new(stream, shared)));
+                std::thread::spawn(move || {
+                    let mut connection = Connection::new(stream, Arc::clone(&shared));
+                    script(&mut connection);
+                    drop(connection);
+                    *shared.closed.lock().unwrap() += 1;
+                });
             }
         });
         ScriptedUpstream { address, shared }
@@ -146,6 +152,12 @@ impl ScriptedUpstream {
     #[must_use]
     pub fn connections(&self) -> usize {
         *self.shared.connections.lock().unwrap()
+    }
+
+    /// How many connections it has closed.
+    #[must_use]
+    pub fn closed(&self) -> usize {
+        *self.shared.closed.lock().unwrap()
     }
 
     /// The last request; waits for the first.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use callgate_testkit::{Authority, Fault, Nginx, ScriptedUpstream, TestGate, reply, wait_for};
+use callgate_testkit::{Authority, Fault, Nginx, RawClient, ScriptedUpstream, TestGate, reply, wait_for};
 
 use crate::setup::{api, check, check_problem, gate_yaml, public_shop, shop, shop_yaml};
 
@@ -129,12 +129,14 @@ fn a_connection_that_went_stale_is_replaced_without_the_caller_noticing() {
         connection.send(reply("200 OK", "ok"));
     });
     let gate = public_shop(&upstream);
-    let mut client = gate.call("GET /shop/1").open();
-    assert_eq!(client.answer().summary(), "200");
-    for _ in 0..20 {
-        client.send(gate.call("GET /shop/2").bytes());
-        assert_eq!(client.answer().summary(), "200");
+    let mut client = RawClient::connect(gate.address());
+    for number in 0..30 {
+        client.send(gate.call("GET /shop/a").bytes());
+        let answer = client.answer();
+        assert_eq!(answer.summary(), "200", "call {number}: {answer}");
+        wait_for("the upstream to close", || upstream.closed() > number);
     }
+    assert_eq!(upstream.count(), 30);
 }
 
 #[test]
