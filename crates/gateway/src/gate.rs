@@ -12,7 +12,7 @@ use callgate_records::RecorderHandle;
 
 use crate::limiter::Addresses;
 use crate::quota::Quotas;
-use crate::snapshot::{CompileError, Snapshot};
+use crate::snapshot::{CompileError, Snapshot, same_sockets};
 
 /// The gate: one per process, shared by its workers.
 #[derive(Debug)]
@@ -155,7 +155,8 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
             settings.push(name.to_owned());
         }
     };
-    compare("listen", before.listen == after.listen);
+    // Rules and certificates of a listener are taken over at once; only its socket is not.
+    compare("listen", same_sockets(&before.listen, &after.listen));
     compare("health", before.health == after.health);
     compare("data_dir", before.data_dir == after.data_dir);
     compare("workers", before.workers == after.workers);

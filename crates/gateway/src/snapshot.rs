@@ -17,6 +17,7 @@ use http::{HeaderName, Method};
 
 pub use cells::Cells;
 pub use compile::CompileError;
+pub(crate) use compile::same_sockets;
 pub use hosts::Hosts;
 
 use crate::limiter::Counter;
@@ -45,7 +46,7 @@ pub struct Snapshot {
     pub trusted: Option<Trusted>,
     /// Against guessing credentials.
     pub lockout: Option<Lockout>,
-    /// The listeners as they are bound; a changed `listen` needs a restart, and until then the old rules hold.
+    /// The listeners as they are bound; other addresses need a restart, and until then the old rules hold.
     pub bound: Vec<Listen>,
     /// The cells of limits per api and route; handed on to the next snapshot.
     pub cells: Cells,
@@ -84,6 +85,8 @@ pub struct Api {
     pub name: Arc<str>,
     /// Its prefix: `/` or `/a/b`.
     pub path: String,
+    /// The same in the form in which paths are compared.
+    pub matching_path: String,
     /// How keys are presented.
     pub keys: KeyPlaces,
     /// The server that answers.

@@ -12,7 +12,8 @@ use callgate_model::{Code, Limit, Refusal, Subject};
 pub struct LimitPolicy {
     /// As written.
     pub limit: Limit,
-    /// Which limit this is, across reloads: place, name, rate and subject. A limit whose numbers changed starts anew.
+    /// Which limit this is, across reloads: what it is about, name, rate and subject. A limit whose numbers changed starts
+    /// anew.
     pub fingerprint: u64,
     /// The cell of limits per api and per route.
     pub own: Option<Arc<AtomicU64>>,
@@ -23,9 +24,15 @@ pub struct LimitPolicy {
 // === impl LimitPolicy ===
 
 impl LimitPolicy {
-    /// Compiles one limit. `cell` finds the cell of an earlier snapshot, so that a reload forgets nothing.
-    pub fn compile(limit: &Limit, place: String, cell: &mut dyn FnMut(u64) -> Arc<AtomicU64>) -> LimitPolicy {
-        let fingerprint = fingerprint(&(&place_without_index(&place), &limit.name, limit.rate, &limit.per));
+    /// Compiles one limit of whatever `identity` names. `cell` finds the cell of an earlier snapshot, so that a reload
+    /// forgets nothing.
+    pub fn compile(
+        limit: &Limit,
+        place: String,
+        identity: &str,
+        cell: &mut dyn FnMut(u64) -> Arc<AtomicU64>,
+    ) -> LimitPolicy {
+        let fingerprint = fingerprint(&(identity, "limits", &limit.name, limit.rate, &limit.per));
         let own = matches!(limit.per, Subject::Api | Subject::Route).then(|| cell(fingerprint));
         LimitPolicy { limit: limit.clone(), fingerprint, own, place }
     }
@@ -49,9 +56,4 @@ pub fn fingerprint(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A limit keeps its cell when others are added before it.
-fn place_without_index(place: &str) -> String {
-    place.rsplit_once('[').map_or(place, |(before, _)| before).to_owned()
 }

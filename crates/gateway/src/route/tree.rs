@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use callgate_config::{Pattern, Segment};
+use callgate_wire::path;
 
 /// A tree of patterns; a route is its number.
 #[derive(Debug, Default)]
@@ -54,7 +55,8 @@ impl Tree {
             let mut node = &mut tree.root;
             for segment in &pattern.segments {
                 node = match segment {
-                    Segment::Literal(literal) => node.literal_mut(literal),
+                    // Paths come in the form in which they are compared, so literals stand here in the same form.
+                    Segment::Literal(literal) => node.literal_mut(&path::matching_form(literal)),
                     Segment::Any(_) => node.any.get_or_insert_default(),
                 };
             }
@@ -63,7 +65,8 @@ impl Tree {
         tree
     }
 
-    /// Finds every route that matches a normalised path (below the API's prefix, beginning with `/`).
+    /// Finds every route that matches a path below the API's prefix, beginning with `/`, in the form of
+    /// [`path::matching_form`].
     #[must_use]
     pub fn find(&self, path: &str) -> Found {
         let mut found = Found::default();

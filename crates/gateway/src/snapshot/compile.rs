@@ -7,6 +7,7 @@ use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, TlsError};
 use callgate_transport::upstream::Server;
+use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
 
@@ -87,13 +88,19 @@ impl Snapshot {
     }
 }
 
-/// The listeners that calls arrive through. Rules of a listener follow the file as long as the addresses do.
+/// The listeners that calls arrive through. Their rules and certificates follow the file as long as the sockets are the
+/// ones it asks for.
 fn bound_listeners(config: &Config, previous: Option<&Snapshot>) -> Vec<config::Listen> {
-    let addresses = |listeners: &[config::Listen]| listeners.iter().map(|listen| listen.address).collect::<Vec<_>>();
     match previous {
-        Some(previous) if addresses(&previous.bound) != addresses(&config.listen) => previous.bound.clone(),
+        Some(previous) if !same_sockets(&previous.bound, &config.listen) => previous.bound.clone(),
         _ => config.listen.clone(),
     }
+}
+
+/// Whether the same addresses are listened on, each with TLS or without as before: what a reload can't change.
+pub(crate) fn same_sockets(one: &[config::Listen], other: &[config::Listen]) -> bool {
+    let socket = |listen: &config::Listen| (listen.address, listen.tls.is_empty());
+    one.iter().map(socket).eq(other.iter().map(socket))
 }
 
 fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<ListenerPolicy, CompileError> {
@@ -120,7 +127,7 @@ impl Compiler<'_> {
             bearer: api.keys.bearer,
             query: api.keys.query.clone(),
         };
-        let guards = self.guards(&api.guards, &place, self.global, keys.header.as_ref());
+        let guards = self.guards(&api.guards, &place, &place, self.global, keys.header.as_ref());
         let routes: Vec<Route> =
             api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
         let takes_keys = guards.access != Some(Access::Public)
@@ -135,6 +142,7 @@ impl Compiler<'_> {
         Ok(Api {
             name: api.name.as_str().into(),
             path: api.path.clone(),
+            matching_path: path::matching_form(&api.path).into_owned(),
             keys,
             upstream: Server::new(&upstream.host, upstream.port, tls_config, upstream.idle),
             upstream_name: format!("{}:{}", bracketed(&upstream.host), upstream.port).into(),
@@ -160,20 +168,24 @@ impl Compiler<'_> {
         keys: &KeyPlaces,
     ) -> Route {
         let place = format!("apis.{}.routes[{index}]", api.name);
+        // Its number changes when another route is written above it, and its limits must not.
+        let identity = format!("apis.{} {} {}", api.name, route.method.as_deref().unwrap_or("*"), route.pattern.text);
         let prefix = api.path.trim_end_matches('/');
         Route {
             template: format!("{prefix}{}", route.pattern.text).into(),
             method: route.method.as_ref().and_then(|method| Method::from_bytes(method.as_bytes()).ok()),
-            guards: self.guards(&route.guards, &place, above.watched, keys.header.as_ref()),
+            guards: self.guards(&route.guards, &place, &identity, above.watched, keys.header.as_ref()),
             rewrite: route.rewrite.as_deref().map(|text| Rewrite::compile(text, &route.pattern.segments)),
             respond: route.respond.clone(),
         }
     }
 
+    /// `place` is where they are written, `identity` what they are about, whatever is written around them.
     fn guards(
         &mut self,
         guards: &config::Guards,
         place: &str,
+        identity: &str,
         above: Watched,
         key_header: Option<&HeaderName>,
     ) -> Guards {
@@ -181,7 +193,7 @@ impl Compiler<'_> {
             types.as_ref().map(|types| TypeList::compile(types, format!("{place}.{word}")))
         };
         let concurrent = guards.concurrent.map(|max| {
-            let counter = self.cells.counter(self.earlier, fingerprint(&(place, "concurrent")));
+            let counter = self.cells.counter(self.earlier, fingerprint(&(identity, "concurrent")));
             (max, counter)
         });
         Guards {
@@ -192,7 +204,7 @@ impl Compiler<'_> {
             produces: list(&guards.produces, "produces"),
             well_formed: guards.well_formed,
             scopes: guards.scopes.clone(),
-            limits: self.limits(&guards.limits, place),
+            limits: self.limits(&guards.limits, place, identity),
             concurrent,
             timeout: guards.timeout,
             idle: guards.idle,
@@ -204,11 +216,12 @@ impl Compiler<'_> {
         }
     }
 
-    fn limits(&mut self, limits: &[Limit], place: &str) -> Vec<LimitPolicy> {
+    fn limits(&mut self, limits: &[Limit], place: &str, identity: &str) -> Vec<LimitPolicy> {
         let (earlier, cells) = (self.earlier, &mut self.cells);
         let mut cell = |fingerprint| cells.limit(earlier, fingerprint);
         let place = |index| format!("{place}.limits[{index}]");
-        limits.iter().enumerate().map(|(index, limit)| LimitPolicy::compile(limit, place(index), &mut cell)).collect()
+        let limits = limits.iter().enumerate();
+        limits.map(|(index, limit)| LimitPolicy::compile(limit, place(index), identity, &mut cell)).collect()
     }
 
     fn plan(&mut self, name: &str, plan: &config::Plan) -> (Arc<str>, Arc<Plan>) {
@@ -220,7 +233,7 @@ impl Compiler<'_> {
         });
         let compiled = Plan {
             name: Arc::clone(&shared_name),
-            limits: self.limits(&plan.limits, &place),
+            limits: self.limits(&plan.limits, &place, &place),
             quotas: quotas.collect(),
             concurrent: plan.concurrent.map(|max| (max, fingerprint(&(&place, "concurrent")))),
             watched: Watched::compile(plan.mode, [], self.global),

@@ -47,10 +47,10 @@ impl Hosts {
             },
         };
         prefixes.segments_max = prefixes.segments_max.max(segments(&api.path));
-        prefixes.by_path.entry(api.path.to_ascii_lowercase()).or_default().push(Arc::clone(api));
+        prefixes.by_path.entry(api.matching_path.to_ascii_lowercase()).or_default().push(Arc::clone(api));
     }
 
-    /// Finds the API for a host (lower case, without port) and a normalised path.
+    /// Finds the API for a host (lower case, without port) and a path in the form in which paths are compared.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Lookup<'_> {
         let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
@@ -121,7 +121,7 @@ impl Prefixes {
 
     fn at(&self, folded: &str, path: &str, end: usize) -> Option<Lookup<'_>> {
         let apis = self.by_path.get(folded.get(..end)?)?;
-        let exact = apis.iter().find(|api| Some(api.path.as_str()) == path.get(..end));
+        let exact = apis.iter().find(|api| Some(api.matching_path.as_str()) == path.get(..end));
         Some(match exact {
             Some(api) => Lookup::Api(api),
             None => Lookup::ButForCase(apis.iter().find(|api| !api.paths.case_variants)?),

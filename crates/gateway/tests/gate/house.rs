@@ -31,7 +31,7 @@ pub(crate) struct House {
     plane: Option<Plane>,
     clerk: JoinHandle<()>,
     _recorder: RecorderGuard,
-    pub(crate) folder: TempDir,
+    folder: TempDir,
     pub(crate) runtime: Runtime,
 }
 
@@ -95,7 +95,7 @@ impl House {
         follow(&runtime, &handle, Arc::clone(&records));
         let (quotas, clerk) = Quotas::new(clock.clone());
         let (registry, clerk) = runtime.block_on(async {
-            let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+            let store = Store::open(&folder.path().join("data"), clock.clone()).await.unwrap();
             let registry = Registry::open(store.clone(), clock.clone(), "cg").await.unwrap();
             (registry, tokio::spawn(clerk.run(store, clock.clone())))
         });
