@@ -221,14 +221,27 @@ fn certificate(folder: &Path) -> Result<()> {
     shell::output(Command::new("openssl").args(request).args(names).current_dir(folder)).map(drop)
 }
 
+/// Whether this system lets a session have a network namespace.
+fn has_own_loopback() -> bool {
+    let mut probe = Command::new("unshare");
+    shell::output(probe.args(["-rn", "ip", "link", "set", "lo", "up"])).is_ok()
+}
+
 /// Runs a session as a reader would paste it, and ends everything that it left running.
 fn paste(folder: &Folder, session: &str) -> Result<()> {
     let log_path = folder.path.join(".session.log");
     let log = std::fs::File::create(&log_path).context("making the session's log")?;
     let bin = shell::target().join("debug");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let mut child = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", session])
+    // The documents use the ports that readers would: on a loopback of its own, nobody else has taken them.
+    let (program, before): (_, &[&str]) = if has_own_loopback() {
+        ("unshare", &["-rn", "bash", "-euo", "pipefail", "-c", "ip link set lo up; eval \"$0\""])
+    } else {
+        ("bash", &["-euo", "pipefail", "-c", "eval \"$0\""])
+    };
+    let mut child = Command::new(program)
+        .args(before)
+        .arg(session)
         .current_dir(&folder.path)
         .env("PATH", path)
         .stdin(Stdio::null())
