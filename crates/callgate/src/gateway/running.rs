@@ -89,6 +89,7 @@ impl Running {
         let records = RecorderConfig::new(clock.clone()).log(log_target(&config)).calls(calls.clone());
         let (handle, recorder) = Recorder::start(records)?;
         let (quotas, clerk) = Quotas::new(clock.clone());
+        quotas.recall(&store).await?;
         let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         let mut health_address = None;

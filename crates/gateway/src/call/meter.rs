@@ -14,7 +14,7 @@ use super::route::Routed;
 use super::state::Call;
 use crate::limiter::{Cell, Charges, Counter};
 use crate::policy::limits::LimitPolicy;
-use crate::quota::QuotaCell;
+use crate::quota::Span;
 use crate::snapshot::Plan;
 
 /// Charges the call.
@@ -135,7 +135,7 @@ fn take_place(
 
 async fn quotas(call: &mut Call<'_>, entry: &KeyEntry, plan: &Plan) -> Result<(), Refused> {
     let only_watches = plan.watched.only_watches(Rule::Limits);
-    let mut spent: Vec<Arc<QuotaCell>> = Vec::new();
+    let mut spent: Vec<Arc<Span>> = Vec::new();
     for (quota, fingerprint) in &plan.quotas {
         let cell = match quota.per {
             Subject::Key => {
@@ -149,21 +149,20 @@ async fn quotas(call: &mut Call<'_>, entry: &KeyEntry, plan: &Plan) -> Result<()
         };
         let judgement = call.gate.quotas.spend(&cell).await;
         let now_ms = call.gate.clock.unix_ms();
-        let next_s = u64::try_from(cell.span(now_ms).end_ms - now_ms).unwrap_or(0).div_ceil(1_000);
-        let length_s = u64::try_from(cell.span(now_ms).end_ms - cell.span(now_ms).start_ms).unwrap_or(0) / 1_000;
+        let period = cell.span(now_ms);
+        let next_s = u64::try_from(period.end_ms - now_ms).unwrap_or(0).div_ceil(1_000);
+        let length_s = u64::try_from(period.end_ms - period.start_ms).unwrap_or(0) / 1_000;
         rate_fields::push_policy(&mut call.rates.policy, &quota.name, quota.amount, length_s);
         rate_fields::push_state(&mut call.rates.state, &quota.name, cell.left(now_ms), next_s);
-        let taken = judgement.is_ok();
-        if let Err(refusal) =
-            call.judge(only_watches, judgement.map_err(|refusal| refusal.rule(format!("plans.{}.quota", plan.name))))
-        {
-            for cell in &spent {
-                cell.give_back(now_ms);
+        match judgement {
+            Ok(span) => spent.push(span),
+            Err(refusal) => {
+                let refusal = refusal.rule(format!("plans.{}.quota", plan.name));
+                if let Err(refusal) = call.judge(only_watches, Err(refusal)) {
+                    spent.iter().for_each(|span| span.give_back());
+                    return Err(refusal);
+                }
             }
-            return Err(refusal);
-        }
-        if taken {
-            spent.push(cell);
         }
     }
     Ok(())

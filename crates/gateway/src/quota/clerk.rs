@@ -1,14 +1,15 @@
 //! The clerk: a task beside the data plane that fetches blocks of quota from the store and returns what is left.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use callgate_model::refusal::Refused;
 use callgate_model::{Clock, Code, Quota, Refusal};
-use callgate_store::Store;
+use callgate_store::{Store, StoreError};
 use tokio::sync::mpsc;
 
-use super::cell::{QuotaCell, Spent};
+use super::cell::{Booked, QuotaCell, Span, Spent, store_name};
 
 /// How long a call waits for the clerk when its block is empty and nobody knows whether there is more (DESIGN section 2,
 /// principle 4).
@@ -23,6 +24,8 @@ pub type LeaseRequest = Arc<QuotaCell>;
 #[derive(Debug)]
 pub struct Quotas {
     cells: papaya::HashMap<(u64, u64), Arc<QuotaCell>>,
+    /// What the store had leased when the gate started, by subject and quota.
+    booked: OnceLock<HashMap<(String, String), Booked>>,
     requests: mpsc::Sender<LeaseRequest>,
     clock: Clock,
 }
@@ -40,8 +43,24 @@ impl Quotas {
     #[must_use]
     pub fn new(clock: Clock) -> (Arc<Quotas>, Clerk) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let quotas = Quotas { cells: papaya::HashMap::new(), requests: sender, clock };
+        let quotas = Quotas { cells: papaya::HashMap::new(), booked: OnceLock::new(), requests: sender, clock };
         (Arc::new(quotas), Clerk { requests })
+    }
+
+    /// Recalls what was leased before, so that a restart gives nobody a block on credit who has none left. To be called
+    /// before the first call is taken.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn recall(&self, store: &Store) -> Result<(), StoreError> {
+        let usage = store.quota_usage_all().await?;
+        let booked = usage.into_iter().map(|usage| {
+            let booked = Booked { start_ms: usage.period_start_ms, calls: usage.granted };
+            ((usage.subject, usage.quota), booked)
+        });
+        // A second recall would be of this run's own leases.
+        self.booked.get_or_init(|| booked.collect());
+        Ok(())
     }
 
     /// The cell of a subject (its number, and how the store calls it) under a quota.
@@ -54,33 +73,37 @@ impl Quotas {
     ) -> Arc<QuotaCell> {
         let cells = self.cells.pin();
         let key = (subject, fingerprint);
-        if let Some(cell) = cells.get(&key)
-            && cell.quota.amount == quota.amount
-        {
-            return Arc::clone(cell);
-        }
-        // Cold, or the operator changed the amount: what the store has already leased of this period still counts.
-        let cell = Arc::new(QuotaCell::new(name(), Arc::clone(quota), self.clock.unix_ms()));
-        cells.insert(key, Arc::clone(&cell));
+        let cell = match cells.get(&key) {
+            Some(cell) => Arc::clone(cell),
+            // Of two workers that meet a cold subject, both get the cell of the first.
+            None => Arc::clone(cells.get_or_insert_with(key, || {
+                let subject = name();
+                let booked = self.booked.get().and_then(|all| all.get(&(subject.clone(), store_name(quota))));
+                Arc::new(QuotaCell::new(subject, Arc::clone(quota), self.clock.unix_ms(), booked.copied()))
+            })),
+        };
+        cell.follow(quota);
         cell
     }
 
-    /// Takes one call from a cell, waiting for the clerk if only the store knows.
+    /// Takes one call from a cell, waiting for the clerk if only the store knows. The period is where it is given back to,
+    /// should a later rule refuse the call.
     ///
     /// # Errors
     /// `quota_exhausted`, or `store_unavailable` when the store did not answer in time.
-    pub async fn spend(&self, cell: &Arc<QuotaCell>) -> Result<(), Refused> {
+    pub async fn spend(&self, cell: &Arc<QuotaCell>) -> Result<Arc<Span>, Refused> {
         let give_up = tokio::time::Instant::now() + WAIT_MAX;
         loop {
             // Listen before looking, so that an answer between the two is not missed.
             let answered = cell.answered.notified();
             let spent = cell.spend(self.clock.unix_ms());
-            if let Spent::Taken { ask: true } | Spent::Unknown { ask: true } = spent {
+            let (Spent::Taken { ask, .. } | Spent::Exhausted { ask, .. } | Spent::Unknown { ask }) = spent;
+            if ask {
                 self.ask(cell);
             }
             match spent {
-                Spent::Taken { .. } => return Ok(()),
-                Spent::Exhausted { next_ms } => return Err(self.exhausted(cell, next_ms)),
+                Spent::Taken { span, .. } => return Ok(span),
+                Spent::Exhausted { next_ms, .. } => return Err(self.exhausted(cell, next_ms)),
                 Spent::Unknown { .. } => {
                     if tokio::time::timeout_at(give_up, answered).await.is_err() {
                         return Err(Refusal::new(
@@ -102,7 +125,7 @@ impl Quotas {
     }
 
     fn exhausted(&self, cell: &QuotaCell, next_ms: i64) -> Refused {
-        let quota = &cell.quota;
+        let quota = cell.quota();
         let wait_ms = u64::try_from(next_ms - self.clock.unix_ms()).unwrap_or(0);
         let detail = format!("Quota `{}` ({}) of this {} is used up.", quota.name, quota.text, quota.period.name());
         Refusal::new(Code::QuotaExhausted, detail)
@@ -110,18 +133,26 @@ impl Quotas {
             .retry_after_ns(wait_ms.saturating_mul(1_000_000))
     }
 
-    /// Returns every unspent block, on a clean stop.
+    /// Returns every unspent block, on a clean stop: after the last call, while the clerk still runs.
     pub async fn return_all(&self, store: &Store) {
         let now_ms = self.clock.unix_ms();
         let cells: Vec<Arc<QuotaCell>> = self.cells.pin().values().cloned().collect();
+        let give_up = tokio::time::Instant::now() + WAIT_MAX;
         for cell in cells {
             let span = cell.span(now_ms);
+            // A lease that is under way would be booked beside what is returned here.
+            loop {
+                let answered = cell.answered.notified();
+                if !span.is_asking() || tokio::time::timeout_at(give_up, answered).await.is_err() {
+                    break;
+                }
+            }
             // What went out on credit and was never leased is booked now, so that a restart does not give it again.
             let unsettled = span.unsettled();
             let unspent = span.take_unspent();
             let booked = if unsettled > 0 {
                 store
-                    .quota_lease(&cell.subject, &cell.name(), span.start_ms, cell.quota.amount, unsettled)
+                    .quota_lease(&cell.subject, &cell.name(), span.start_ms, cell.quota().amount, unsettled)
                     .await
                     .map(drop)
             } else if unspent > 0 {
@@ -143,9 +174,15 @@ impl Clerk {
     pub async fn run(mut self, store: Store, clock: Clock) {
         while let Some(cell) = self.requests.recv().await {
             let span = cell.span(clock.unix_ms());
-            let wanted = span.wanted(cell.quota.block());
-            let lease = store.quota_lease(&cell.subject, &cell.name(), span.start_ms, cell.quota.amount, wanted).await;
-            match lease {
+            let quota = cell.quota();
+            let unspent = span.begin_anew();
+            if unspent > 0
+                && let Err(error) = store.quota_return(&cell.subject, &cell.name(), span.start_ms, unspent).await
+            {
+                tracing::warn!(subject = cell.subject, %error, "a block of quota could not be returned and is lost");
+            }
+            let wanted = span.wanted(quota.block());
+            match store.quota_lease(&cell.subject, &cell.name(), span.start_ms, quota.amount, wanted).await {
                 Ok(lease) => span.granted(lease.granted, lease.left_after),
                 Err(error) => {
                     span.unanswered();

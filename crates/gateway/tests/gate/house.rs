@@ -97,6 +97,7 @@ impl House {
         let (registry, clerk) = runtime.block_on(async {
             let store = Store::open(&folder.path().join("data"), clock.clone()).await.unwrap();
             let registry = Registry::open(store.clone(), clock.clone(), "cg").await.unwrap();
+            quotas.recall(&store).await.unwrap();
             (registry, tokio::spawn(clerk.run(store, clock.clone())))
         });
         let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
