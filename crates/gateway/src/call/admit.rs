@@ -50,13 +50,14 @@ pub(crate) fn limits_per_address(call: &mut Call<'_>, routed: &Routed<'_>) -> Re
 }
 
 /// A credential over clear text may have been read on its way, so it passes only where nobody could: on loopback, or
-/// through a proxy that took it in over https.
+/// through a proxy that took it in over https. The client's address decides, not the neighbour's: a proxy on this machine
+/// may have taken the call in from anywhere, and a forwarded address is never loopback.
 ///
 /// # Errors
 /// `credential_in_clear`.
 pub(crate) fn clear_text(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
     let allowed = call.listener().is_some_and(|listener| listener.cleartext_allowed);
-    if *presented == Presented::Nothing || call.secure || allowed || call.arrival.peer.is_loopback() {
+    if *presented == Presented::Nothing || call.secure || allowed || call.record.client.is_loopback() {
         return Ok(());
     }
     let detail = "The key came over plain http. It is not taken that way, and should be replaced.";

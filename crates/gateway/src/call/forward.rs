@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use callgate_model::record::UpstreamPart;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, bounds};
-use callgate_transport::upstream::{Kind, UpstreamError};
+use callgate_transport::upstream::{Kind, Sent, UpstreamError};
 use callgate_wire::{forwarded, hop, query, trace};
 use http::header::{
     CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
@@ -22,6 +23,7 @@ use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
 use crate::body::{Progress, RequestBody, UpstreamBody};
+use crate::snapshot::Api;
 use crate::worker::Worker;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -73,8 +75,8 @@ pub(crate) async fn send(
         UpstreamPart { server: Arc::clone(&api.upstream_name), attempts: 1, reused: false, status: None, head_us: 0 };
     // Told before it is known how it ends: a caller that leaves meanwhile ends it here.
     call.record.upstream = Some(part.clone());
-    let sent =
-        until_head(worker.pool().send(&api.upstream, request), timeout, call.deadline, progress.as_deref()).await;
+    let sending = send_or_repeat(worker, api, request);
+    let sent = until_head(sending, timeout, call.deadline, progress.as_deref()).await;
     part.head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
     let result = match sent {
         Some(Ok(sent)) => {
@@ -92,6 +94,30 @@ pub(crate) async fn send(
     };
     call.record.upstream = Some(part);
     result
+}
+
+/// Sends a request. A kept connection that the upstream closes at the very moment it is used again is no failure of the
+/// call: one that is safe to repeat is sent once more (RFC 9110 section 9.2.2: idempotent methods; and there must be no body,
+/// which would be gone).
+async fn send_or_repeat(
+    worker: &Worker,
+    api: &Api,
+    request: Request<RequestBody>,
+) -> Result<Sent<RequestBody>, UpstreamError> {
+    let spare = (request.method().is_idempotent() && request.body().is_empty()).then(|| {
+        let mut spare = Request::new(RequestBody::whole(Bytes::new()));
+        *spare.method_mut() = request.method().clone();
+        *spare.uri_mut() = request.uri().clone();
+        *spare.headers_mut() = request.headers().clone();
+        spare
+    });
+    match (worker.pool().send(&api.upstream, request).await, spare) {
+        (Err(error), Some(spare)) if error.kind == Kind::Closed && error.reused => {
+            let again = worker.pool().send(&api.upstream, spare).await;
+            again.map(|sent| Sent { attempts: sent.attempts + 1, ..sent })
+        }
+        (result, _) => result,
+    }
 }
 
 /// Waits for the response's head. The time runs from the last byte of the request that passed: a large upload is not slow
@@ -256,7 +282,7 @@ pub(crate) fn remove_prefix(headers: &mut HeaderMap, prefix: &str) {
     }
 }
 
-fn refusal(error: &UpstreamError, api: &crate::snapshot::Api) -> Refused {
+fn refusal(error: &UpstreamError, api: &Api) -> Refused {
     let (code, detail) = match error.kind {
         Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => {
             (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP.")
@@ -271,7 +297,7 @@ fn refusal(error: &UpstreamError, api: &crate::snapshot::Api) -> Refused {
     ))
 }
 
-fn timed_out(api: &crate::snapshot::Api, timeout: Duration) -> Refused {
+fn timed_out(api: &Api, timeout: Duration) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         format!("The server of this API did not answer within {} ms (setting `timeout`).", timeout.as_millis()),
@@ -280,7 +306,7 @@ fn timed_out(api: &crate::snapshot::Api, timeout: Duration) -> Refused {
     .gate_side(format!("{} sent no response head in time", api.upstream_name))
 }
 
-fn out_of_total(api: &crate::snapshot::Api) -> Refused {
+fn out_of_total(api: &Api) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         "The server of this API did not answer before the call's time was over (setting `total`).",

@@ -50,7 +50,7 @@ pub(crate) async fn charge<B>(call: &mut Call<'_>, routed: &Routed<'_>, request:
         && let Err(refusal) = quotas(call, entry, plan).await
     {
         // The quota refused what the limits had let through: nothing is charged.
-        charges.give_back(call.now_ns());
+        charges.give_back();
         return Err(refusal);
     }
     Ok(())

@@ -164,7 +164,7 @@ fn match_routes<'a>(
     } else if !routes.is_empty() || allow.is_some() || api.unlisted == Unlisted::Forward {
         None
     } else {
-        let refusal = match by_path().last() {
+        let refusal = match by_path().next_back() {
             None => no_such_route(call, api),
             Some(last) => method_not_allowed(last, methods_of(by_path())),
         };

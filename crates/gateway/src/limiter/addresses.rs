@@ -13,6 +13,9 @@ use callgate_model::gcra::{Rate, Verdict};
 
 /// Slots searched for one subject: 128 bytes, two cache lines.
 const BUCKET_SLOTS: usize = 8;
+/// Set in a slot while its taker makes sure that no other worker is taking one for the same subject: two cells of one subject
+/// would let it have its burst twice.
+const CLAIM: u64 = 1;
 /// Cells shared by the networks of subjects that found no slot.
 const OVERFLOW_CELLS: usize = 1 << 14;
 
@@ -27,7 +30,7 @@ pub struct Addresses {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Hash of (limit, subject); 0 is an empty slot.
+    /// Hash of (limit, subject), with [`CLAIM`] while it is being taken over; 0 is an empty slot.
     subject: AtomicU64,
     /// The cell itself, nanoseconds.
     tat_ns: AtomicU64,
@@ -68,13 +71,13 @@ impl Addresses {
     /// The subject for a header's value under a limit.
     #[must_use]
     pub fn text(&self, limit: u64, text: &[u8]) -> Subject {
-        let own = self.hasher.hash_one((limit, text)).max(1);
+        let own = settled(self.hasher.hash_one((limit, text)));
         Subject { own, network: own >> 32 }
     }
 
     fn subject(&self, limit: u64, v6: bool, own: u128, network: u128) -> Subject {
         Subject {
-            own: self.hasher.hash_one((limit, v6, own)).max(1),
+            own: settled(self.hasher.hash_one((limit, v6, own))),
             network: self.hasher.hash_one((limit, v6, network, "network")),
         }
     }
@@ -100,31 +103,43 @@ impl Addresses {
     /// What a cell's TAT is now, without charging it.
     #[must_use]
     pub fn peek(&self, subject: Subject, now_ns: u64) -> u64 {
-        self.slot(subject, now_ns)
-            .map_or_else(|| self.overflow_cell(subject), |slot| &slot.tat_ns)
-            .load(Ordering::Relaxed)
+        let bucket = self.bucket(subject);
+        let cell = match own_slot(bucket, subject) {
+            Some(slot) => &slot.tat_ns,
+            None if bucket.iter().any(|slot| slot.tat_ns.load(Ordering::Relaxed) <= now_ns) => return 0,
+            None => self.overflow_cell(subject),
+        };
+        cell.load(Ordering::Relaxed)
     }
 
     /// Gives a charge back.
-    pub fn give_back(&self, subject: Subject, rate: Rate, now_ns: u64) {
-        let cell = self.slot(subject, now_ns).map_or_else(|| self.overflow_cell(subject), |slot| &slot.tat_ns);
-        give_back(cell, rate);
+    pub fn give_back(&self, subject: Subject, rate: Rate) {
+        // Without a slot of its own the charge went to the network's cell, or is over.
+        let own = own_slot(self.bucket(subject), subject);
+        give_back(own.map_or_else(|| self.overflow_cell(subject), |slot| &slot.tat_ns), rate);
     }
 
-    /// The subject's slot, taken over from a subject that needs it no more if it had none.
+    /// The subject's slot, taken over from a subject that needs it no more if it had none. None when all are needed.
     fn slot(&self, subject: Subject, now_ns: u64) -> Option<&Slot> {
+        let bucket = self.bucket(subject);
+        loop {
+            if let Some(own) = own_slot(bucket, subject) {
+                return Some(own);
+            }
+            match take_slot(bucket, subject, now_ns) {
+                Taking::Done(slot) => return Some(slot),
+                Taking::Full => return None,
+                // Another worker is at it for the same subject, for a few instructions.
+                Taking::Contended => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn bucket(&self, subject: Subject) -> &[Slot] {
         let buckets = self.slots.len() / BUCKET_SLOTS;
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the bucket")]
-        let first = (subject.own as usize & (buckets - 1)) * BUCKET_SLOTS;
-        let bucket = self.slots.get(first..first + BUCKET_SLOTS)?;
-        if let Some(own) = bucket.iter().find(|slot| slot.subject.load(Ordering::Acquire) == subject.own) {
-            return Some(own);
-        }
-        bucket.iter().find(|slot| {
-            let holder = slot.subject.load(Ordering::Acquire);
-            slot.tat_ns.load(Ordering::Relaxed) <= now_ns
-                && slot.subject.compare_exchange(holder, subject.own, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        })
+        let first = ((subject.own >> 1) as usize & (buckets - 1)) * BUCKET_SLOTS;
+        self.slots.get(first..first + BUCKET_SLOTS).unwrap_or_default()
     }
 
     fn overflow_cell(&self, subject: Subject) -> &AtomicU64 {
@@ -132,6 +147,46 @@ impl Addresses {
         let index = subject.network as usize % OVERFLOW_CELLS;
         #[expect(clippy::indexing_slicing, reason = "taken modulo the table's length")]
         &self.overflow[index]
+    }
+}
+
+/// What came of taking a slot over.
+enum Taking<'a> {
+    Done(&'a Slot),
+    /// Every slot is needed by its holder.
+    Full,
+    Contended,
+}
+
+/// A hash as it stands in a slot that nobody is taking over.
+fn settled(hash: u64) -> u64 {
+    (hash & !CLAIM).max(CLAIM << 1)
+}
+
+fn own_slot(bucket: &[Slot], subject: Subject) -> Option<&Slot> {
+    bucket.iter().find(|slot| slot.subject.load(Ordering::Acquire) == subject.own)
+}
+
+/// Claims a slot, and settles in it only if no other slot is claimed or held for the same subject. Of two workers that claim
+/// at once, the later one sees the earlier one's claim, because claiming and looking are in one order for all (`SeqCst`);
+/// so never do both settle, and nobody charges a slot that is only claimed.
+fn take_slot(bucket: &[Slot], subject: Subject, now_ns: u64) -> Taking<'_> {
+    let claim = subject.own | CLAIM;
+    let claimed = bucket.iter().enumerate().find(|(_, slot)| {
+        let holder = slot.subject.load(Ordering::Acquire);
+        slot.tat_ns.load(Ordering::Relaxed) <= now_ns
+            && holder != claim
+            && slot.subject.compare_exchange(holder, claim, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    });
+    let same = |slot: &Slot| slot.subject.load(Ordering::SeqCst) | CLAIM == claim;
+    let Some((place, slot)) = claimed else {
+        return if bucket.iter().any(same) { Taking::Contended } else { Taking::Full };
+    };
+    let alone = !bucket.iter().enumerate().any(|(other, slot)| other != place && same(slot));
+    let next = if alone { subject.own } else { 0 };
+    match slot.subject.compare_exchange(claim, next, Ordering::SeqCst, Ordering::Relaxed) {
+        Ok(_) if alone => Taking::Done(slot),
+        _ => Taking::Contended,
     }
 }
 
@@ -196,6 +251,27 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(total, 5);
+    }
+
+    /// Workers that meet a new subject at the same instant must end up in one slot.
+    #[test]
+    fn exact_at_the_first_contact() {
+        const ROUNDS: u64 = 2_000;
+        let table = Addresses::new(64);
+        let barrier = std::sync::Barrier::new(4);
+        let work = || -> Vec<bool> {
+            let round = |round: u64| {
+                let now_ns = NOW + round * 10_000_000_000;
+                barrier.wait();
+                admitted(&table, &format!("10.1.{}.{}", round >> 8, round & 255), now_ns)
+            };
+            (0..ROUNDS).flat_map(|number| (0..2).map(move |_| number)).map(round).collect()
+        };
+        let passed = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).filter(|passed| *passed).count()
+        });
+        assert_eq!(passed as u64, ROUNDS * RATE.burst, "8 calls for each address, 5 of which pass");
     }
 
     #[test]

@@ -53,10 +53,10 @@ impl Cell {
         }
     }
 
-    fn give_back(&self, table: &Addresses, rate: Rate, now_ns: u64) {
+    fn give_back(&self, table: &Addresses, rate: Rate) {
         match self {
             Cell::Owned(cell) => addresses::give_back(cell, rate),
-            Cell::Shared(subject) => table.give_back(*subject, rate, now_ns),
+            Cell::Shared(subject) => table.give_back(*subject, rate),
         }
     }
 }
@@ -114,16 +114,16 @@ impl<'gate, L: Copy> Charges<'gate, L> {
         match late {
             None => Ok(()),
             Some(refusing) => {
-                self.give_back(now_ns);
+                self.give_back();
                 Err(refusing)
             }
         }
     }
 
     /// Gives every charge back: a later rule refused the call.
-    pub fn give_back(&mut self, now_ns: u64) {
+    pub fn give_back(&mut self) {
         for charge in self.charges.iter_mut().filter(|charge| charge.charged) {
-            charge.cell.give_back(self.table, charge.rate, now_ns);
+            charge.cell.give_back(self.table, charge.rate);
             charge.charged = false;
         }
     }
@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(charges.charge(NOW, |_, _| {}), Ok(()));
         assert_eq!(charges.charge(NOW, |_, _| {}), Err(("narrow", 1_000)));
         assert_eq!(wide.load(Ordering::Relaxed), NOW + 1_000, "the wide limit was charged once");
-        charges.give_back(NOW);
-        charges.give_back(NOW);
+        charges.give_back();
+        charges.give_back();
         assert_eq!(wide.load(Ordering::Relaxed), NOW, "and is given back once");
     }
 

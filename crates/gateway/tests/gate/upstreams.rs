@@ -5,7 +5,7 @@ use std::time::Duration;
 use callgate_model::record::End;
 use callgate_testkit::{RawClient, ScriptedUpstream, reply};
 
-use crate::house::{House, check, shop, shop_yaml};
+use crate::house::{House, check, shop, shop_with, shop_yaml};
 
 #[test]
 fn what_is_no_answer_is_no_answer() {
@@ -191,4 +191,23 @@ fn a_cacheable_answer_to_a_key_in_the_query_is_private_and_a_secret_one_stays_se
         assert_eq!(answer.fields_named("cache-control"), [expect], "{control}");
         assert_eq!(answer.field("referrer-policy"), Some("no-referrer"));
     }
+}
+
+/// Many servers close a kept connection at the very moment it is used again. That is no failure of a call that may be
+/// repeated, and none that the gate may repeat of one that may not.
+#[test]
+fn a_kept_connection_that_closes_on_its_next_call_fails_only_what_is_unsafe_to_repeat() {
+    let upstream = ScriptedUpstream::start(|connection| {
+        if connection.request().is_some() {
+            connection.send(reply("200 OK", "first"));
+        }
+        // The next request is read and answered by closing.
+        connection.request();
+    });
+    // Connections are kept per worker, so there must be one for the next call to meet them.
+    let house = shop_with(&upstream, "workers: 1", "access: public");
+    check(&house.call("GET /shop/a"), "200");
+    let answer = check(&house.call("GET /shop/b"), "200");
+    assert_eq!(house.record(&answer).upstream.as_ref().unwrap().attempts, 2);
+    check(&house.call("POST /shop/c").body("text/plain", "x"), "502 upstream_unreachable");
 }
