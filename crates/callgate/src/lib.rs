@@ -8,5 +8,6 @@ pub mod command;
 pub mod gateway;
 pub mod moment;
 pub mod page;
+pub mod signals;
 pub mod terminal;
 pub mod which;

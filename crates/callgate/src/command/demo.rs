@@ -14,6 +14,7 @@ use clap::Args;
 
 use super::serve;
 use crate::gateway::{Reloader, Running};
+use crate::signals::Signals;
 use crate::terminal;
 
 /// Start the sample API and the gate before it, make real calls, show what came of each
@@ -46,6 +47,7 @@ impl Demo {
     /// # Errors
     /// Something could not be started.
     pub async fn run(self) -> Result<ExitCode> {
+        let signals = Signals::listen()?;
         let folder = self.folder()?;
         let shop =
             Bookshop::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("the bookshop could not start")?;
@@ -72,7 +74,7 @@ impl Demo {
         }
         terminal::say(&format!("callgate is ready: {gate}   Ctrl-C ends it"));
         let reloader = Reloader::new(&file, running.gate.clone(), running.registry.clone());
-        serve::follow_until_stopped(running, Some(reloader)).await?;
+        serve::follow_until_stopped(running, Some(reloader), signals).await?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::serve;
 use crate::gateway::{Reloader, Running};
+use crate::signals::Signals;
 use crate::terminal;
 
 /// The consumer that `guard` makes.
@@ -54,12 +55,13 @@ impl Guard {
         if let Some(file) = &self.save {
             save(file, &text)?;
         }
+        let signals = Signals::listen()?;
         let running = Running::start(config).await?;
         let key = key(&running.registry).await?;
         self.tell(&running, key.as_deref());
         let reloader =
             self.save.as_deref().map(|file| Reloader::new(file, running.gate.clone(), running.registry.clone()));
-        serve::follow_until_stopped(running, reloader).await
+        serve::follow_until_stopped(running, reloader, signals).await
     }
 
     fn configuration(&self) -> String {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::gateway::{Reloader, Running};
+use crate::signals::{Heard, Signals};
 use crate::terminal;
 
 /// Serve the APIs of a configuration
@@ -25,10 +25,11 @@ impl Serve {
     /// # Errors
     /// Why it could not start.
     pub async fn run(self) -> Result<()> {
+        let signals = Signals::listen()?;
         let running = Running::start(load(&self.config)?).await?;
         let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone());
         tell_ready(&running);
-        follow_until_stopped(running, Some(reloader)).await
+        follow_until_stopped(running, Some(reloader), signals).await
     }
 }
 
@@ -69,24 +70,20 @@ pub fn tell_ready(running: &Running) {
 /// anew, for whoever rotates it.
 ///
 /// # Errors
-/// The system gave no signal handler.
-pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>) -> Result<()> {
-    let listen = |kind| signal(kind);
-    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let (mut hup, mut usr1) = (listen(SignalKind::hangup())?, listen(SignalKind::user_defined1())?);
+/// It was told to stop once more, and did at once.
+pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, mut signals: Signals) -> Result<()> {
     let following = reloader.clone().map(|reloader| {
         running.follow(&reloader);
         tokio::spawn(reloader.follow())
     });
     loop {
-        tokio::select! {
-            _ = term.recv() => break,
-            _ = int.recv() => break,
-            _ = usr1.recv() => running.gate.recorder.reopen_log(),
-            _ = hup.recv() => match &reloader {
-                Some(reloader) => reloader.reload_and_tell().await,
-                None => tracing::info!("SIGHUP: this gate was started without a file, there is nothing to read again"),
-            },
+        match (signals.next().await, &reloader) {
+            (Heard::Stop, _) => break,
+            (Heard::ReopenLog, _) => running.gate.recorder.reopen_log(),
+            (Heard::Reload, Some(reloader)) => reloader.reload_and_tell().await,
+            (Heard::Reload, None) => {
+                tracing::info!("SIGHUP: this gate was started without a file, there is nothing to read again");
+            }
         }
     }
     if let Some(following) = following {
@@ -94,7 +91,6 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>) 
     }
     tokio::select! {
         () = running.stop() => Ok(()),
-        _ = term.recv() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
-        _ = int.recv() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
+        () = signals.stop() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
     }
 }

@@ -24,6 +24,8 @@ pub struct Reloader {
     turn: Arc<Mutex<()>>,
     /// Why the file as it is now is not the running configuration.
     problem: Arc<Mutex<Option<String>>>,
+    /// The files as they were when the gate started; [`Reloader::follow`] takes what changed since.
+    started_with: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
 }
 
 // === impl Reloader ===
@@ -33,7 +35,10 @@ impl Reloader {
     #[must_use]
     pub fn new(path: &Path, gate: Arc<Gate>, registry: Registry) -> Reloader {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default() }
+        let started_with = Arc::default();
+        let reloader = Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default(), started_with };
+        *reloader.started_with.lock().unwrap_or_else(PoisonError::into_inner) = reloader.contents();
+        reloader
     }
 
     /// Reads the file and takes it over, wholly or not at all. Blocks: reading certificates and compiling ten thousand
@@ -100,11 +105,15 @@ impl Reloader {
         };
         let mut watched = Vec::new();
         self.watch_folders(&mut watcher, &mut watched);
-        let mut before = self.contents();
-        while changed.recv().await.is_some() {
-            while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, changed.recv()).await {}
+        let mut known = std::mem::take(&mut *self.started_with.lock().unwrap_or_else(PoisonError::into_inner));
+        loop {
+            // Looked at before the first notice too: the file may have changed while the gate was starting.
             let now = self.contents();
-            if now == before {
+            if now == known {
+                if changed.recv().await.is_none() {
+                    return;
+                }
+                while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, changed.recv()).await {}
                 continue;
             }
             tokio::time::sleep(DEBOUNCE).await;
@@ -112,7 +121,7 @@ impl Reloader {
             if self.contents() != now {
                 continue;
             }
-            before = now;
+            known = now;
             self.reload_and_tell().await;
             self.watch_folders(&mut watcher, &mut watched);
         }

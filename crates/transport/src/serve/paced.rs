@@ -1,5 +1,6 @@
 //! The pace of an HTTP/2 request body.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -16,7 +17,8 @@ use crate::{BoxError, Timing};
 /// The error is a [`crate::checked::BodyFault`] in either case, for `BodyFault::find`.
 #[derive(Debug)]
 pub struct PacedBody {
-    incoming: Incoming,
+    /// None once it was dropped.
+    incoming: Option<Incoming>,
     clock: Option<Box<Clock>>,
 }
 
@@ -35,14 +37,42 @@ impl PacedBody {
     pub fn paced(incoming: Incoming, timing: &Timing) -> PacedBody {
         let clock = Clock { timing: *timing, pace: Pace::default(), alarm: Alarm::default() };
         let clock = (!incoming.is_end_stream()).then(|| Box::new(clock));
-        PacedBody { incoming, clock }
+        PacedBody { incoming: Some(incoming), clock }
     }
 
     /// A body without, for HTTP/1.
     #[must_use]
     pub fn unpaced(incoming: Incoming) -> PacedBody {
-        PacedBody { incoming, clock: None }
+        PacedBody { incoming: Some(incoming), clock: None }
     }
+}
+
+/// Over HTTP/2 a body that is dropped unread resets its stream, and clients that are still sending (curl before 8) take
+/// the reset for a failure although the whole answer came before it (RFC 9113 section 8.1 says they must not). So the
+/// rest is discarded within the bounds of a linger, as the checked stream does below HTTP/1.
+impl Drop for PacedBody {
+    fn drop(&mut self) {
+        if let (Some(incoming), Some(clock)) = (self.incoming.take(), self.clock.take())
+            && !incoming.is_end_stream()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(discard(incoming, clock.timing));
+        }
+    }
+}
+
+async fn discard(mut incoming: Incoming, timing: Timing) {
+    let mut left = timing.linger_bytes_max;
+    let all = async {
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Late or not: the body is dropped now.
+    let _late = tokio::time::timeout(timing.linger_max, all).await;
 }
 
 impl Body for PacedBody {
@@ -51,7 +81,8 @@ impl Body for PacedBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let body = self.get_mut();
-        let frame = Pin::new(&mut body.incoming).poll_frame(context).map_err(BoxError::from);
+        let Some(incoming) = &mut body.incoming else { return Poll::Ready(None) };
+        let frame = Pin::new(incoming).poll_frame(context).map_err(BoxError::from);
         let Some(clock) = body.clock.as_deref_mut() else { return frame };
         match &frame {
             Poll::Pending => {
@@ -67,10 +98,10 @@ impl Body for PacedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
