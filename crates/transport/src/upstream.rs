@@ -9,6 +9,7 @@
 //! loses its connection before another call could read those bytes as its answer.
 
 mod connect;
+mod connection;
 mod error;
 mod lease;
 mod pool;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 
+use super::connection::Connection;
 use super::pool::Slot;
 
 /// How long a connection may need, after the last byte of its response, to be ready for the next request. It needs any
@@ -19,7 +19,7 @@ const SETTLE_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// A connection in use. Dropped without [`Lease::park`] it is closed: nobody knows what is still to come on it.
 pub(super) struct Lease<B> {
-    pub(super) sender: SendRequest<B>,
+    pub(super) connection: Connection<B>,
     pub(super) slot: Rc<Slot<B>>,
 }
 
@@ -37,13 +37,13 @@ impl<B: 'static> Lease<B> {
     /// Gives the connection back. hyper tells a response's last byte and that it wants the next request in one step, so
     /// it is nearly always ready here, without a task and without a wait.
     fn park(self) {
-        if self.sender.is_ready() {
-            Slot::keep(&self.slot, self.sender);
-        } else if !self.sender.is_closed() {
-            let Lease { mut sender, slot } = self;
+        if self.connection.sender.is_ready() {
+            Slot::keep(&self.slot, self.connection);
+        } else if !self.connection.sender.is_closed() {
+            let Lease { mut connection, slot } = self;
             tokio::task::spawn_local(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(SETTLE_TIME_MAX, sender.ready()).await {
-                    Slot::keep(&slot, sender);
+                if let Ok(Ok(())) = tokio::time::timeout(SETTLE_TIME_MAX, connection.sender.ready()).await {
+                    Slot::keep(&slot, connection);
                 }
             });
         }

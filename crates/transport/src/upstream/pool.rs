@@ -10,12 +10,13 @@ use std::time::Duration;
 use callgate_model::bounds;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connect::{self, Addresses, Connected};
+use super::connection::Connection;
 use super::error::UpstreamError;
 use super::lease::{Lease, UpstreamBody};
 use super::server::Server;
@@ -56,7 +57,7 @@ pub(super) struct Slot<B> {
 }
 
 struct Kept<B> {
-    sender: SendRequest<B>,
+    connection: Connection<B>,
     until: Instant,
 }
 
@@ -125,12 +126,12 @@ where
         loop {
             let kept = if attempts < KEPT_TRIES_MAX { slot.take_asked().await } else { None };
             let reused = kept.is_some();
-            let mut sender = match kept {
-                Some(sender) => sender,
+            let mut connection = match kept {
+                Some(connection) => connection,
                 None => slot.open().await?,
             };
             attempts += 1;
-            match sender.try_send_request(request).await {
+            match connection.sender.try_send_request(request).await {
                 Ok(response) => {
                     if reused {
                         slot.counts.reused.set(slot.counts.reused.get() + 1);
@@ -138,7 +139,7 @@ where
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                         return Err(UpstreamError::switched());
                     }
-                    let response = response.map(|incoming| UpstreamBody::new(incoming, Lease { sender, slot }));
+                    let response = response.map(|incoming| UpstreamBody::new(incoming, Lease { connection, slot }));
                     return Ok(Sent { response, reused, attempts });
                 }
                 Err(mut failed) => match failed.take_message() {
@@ -209,14 +210,14 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    async fn open(&self) -> Result<SendRequest<B>, UpstreamError> {
+    async fn open(&self) -> Result<Connection<B>, UpstreamError> {
         match connect::connect(&self.server, &self.addresses).await? {
             Connected::Plain(io) => self.begin(io).await,
             Connected::Tls(io) => self.begin(io).await,
         }
     }
 
-    async fn begin<IO>(&self, io: IO) -> Result<SendRequest<B>, UpstreamError>
+    async fn begin<IO>(&self, io: IO) -> Result<Connection<B>, UpstreamError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -226,56 +227,56 @@ where
         let (sender, connection) = begun.map_err(|error| UpstreamError::exchange(error, true, false))?;
         let open = OpenConnection::new(self.counts.clone());
         let server = self.server.clone();
-        tokio::task::spawn_local(async move {
+        let task = tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%server, %error, "a connection to an upstream ended with an error");
             }
             drop(open);
         });
-        Ok(sender)
+        Ok(Connection { sender, task: task.abort_handle() })
     }
 }
 
 impl<B: 'static> Slot<B> {
     /// The connection that was used last, if it is still open as far as the kernel knows.
-    async fn take_asked(&self) -> Option<SendRequest<B>> {
+    async fn take_asked(&self) -> Option<Connection<B>> {
         loop {
-            let (sender, rested) = self.take()?;
+            let (connection, rested) = self.take()?;
             if rested < RESTED {
-                return Some(sender);
+                return Some(connection);
             }
             // Between two looks at the kernel's events a worker may run for a millisecond, and a server that closes in
             // that time would get the request and drop it, which nobody may repeat. Yielding makes the runtime look; then
             // either the connection ends before this goes on, or hyper sees its end before it writes the request.
             tokio::task::yield_now().await;
-            if sender.is_ready() {
-                return Some(sender);
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
     }
 
     /// The connection that was used last, if it still may be used, and how long it was kept.
-    fn take(&self) -> Option<(SendRequest<B>, Duration)> {
+    fn take(&self) -> Option<(Connection<B>, Duration)> {
         let mut kept = self.kept.borrow_mut();
         let now = Instant::now();
         while let Some(last) = kept.pop_back() {
             self.counts.kept.set(self.counts.kept.get() - 1);
-            if last.until > now && last.sender.is_ready() {
+            if last.until > now && last.connection.sender.is_ready() {
                 let rested = self.server.idle().saturating_sub(last.until - now);
-                return Some((last.sender, rested));
+                return Some((last.connection, rested));
             }
         }
         None
     }
 
-    pub(super) fn keep(slot: &Rc<Self>, sender: SendRequest<B>) {
+    pub(super) fn keep(slot: &Rc<Self>, connection: Connection<B>) {
         // The pool is gone: the worker stops.
         let Some(pool) = slot.pool.upgrade() else { return };
         let mut kept = slot.kept.borrow_mut();
         if kept.len() >= bounds::UPSTREAM_IDLE_CONNECTIONS_MAX {
             return;
         }
-        kept.push_back(Kept { sender, until: Instant::now() + slot.server.idle() });
+        kept.push_back(Kept { connection, until: Instant::now() + slot.server.idle() });
         slot.counts.kept.set(slot.counts.kept.get() + 1);
         if !pool.sweeping.replace(true) {
             tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
@@ -285,7 +286,7 @@ impl<B: 'static> Slot<B> {
     fn drop_expired(&self, now: Instant) {
         let mut kept = self.kept.borrow_mut();
         let before = kept.len();
-        kept.retain(|one| one.until > now && !one.sender.is_closed());
+        kept.retain(|one| one.until > now && !one.connection.sender.is_closed());
         self.counts.kept.set(self.counts.kept.get() - (before - kept.len()));
     }
 }
