@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use callgate_config::Report;
 use callgate_config::write::Minimal;
 use callgate_identity::{KeyRequest, Registry};
 use callgate_store::Actor;
@@ -50,13 +51,21 @@ impl Guard {
         let folder = std::env::current_dir().context("the current folder can't be read")?;
         let config = match callgate_config::parse(&text, &folder, &|name| std::env::var(name).ok()) {
             Ok(loaded) => loaded.config,
-            Err(report) => anyhow::bail!("{}", report.render(terminal::colours_on_stderr()).trim_end()),
+            Err(report) => bail!("{}", in_words(&report)),
         };
         if let Some(file) = &self.save {
-            save(file, &text)?;
+            let shown = file.display();
+            ensure!(
+                !file.exists(),
+                "{shown} exists already and is not overwritten: `callgate serve -c {shown}` serves it, or choose another file"
+            );
         }
         let signals = Signals::listen()?;
         let running = Running::start(config).await?;
+        // Only now: a port in use must not leave a file that the next try would not overwrite.
+        if let Some(file) = &self.save {
+            save(file, &text)?;
+        }
         let key = key(&running.registry).await?;
         self.tell(&running, key.as_deref());
         let reloader =
@@ -102,13 +111,20 @@ impl Guard {
 
 fn save(file: &Path, text: &str) -> Result<()> {
     use std::io::Write;
+    let shown = file.display();
     let mut options = std::fs::OpenOptions::new();
-    let mut opened = options
-        .write(true)
-        .create_new(true)
-        .open(file)
-        .with_context(|| format!("{} is not written (an existing file is never overwritten)", file.display()))?;
-    opened.write_all(text.as_bytes()).with_context(|| format!("{} could not be written", file.display()))
+    let opened = options.write(true).create_new(true).open(file);
+    let mut opened = opened.with_context(|| format!("{shown} is not written"))?;
+    opened.write_all(text.as_bytes()).with_context(|| format!("{shown} could not be written"))
+}
+
+/// The mistakes of a file that nobody wrote: without lines of it, which would only puzzle whoever typed a URL.
+pub(super) fn in_words(report: &Report) -> String {
+    let told = report.diagnostics.iter().map(|mistake| match &mistake.help {
+        Some(help) => format!("{}: {help}", mistake.message),
+        None => mistake.message.clone(),
+    });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// A key of the consumer, made with it the first time; later it can't be shown again.
