@@ -2,7 +2,10 @@
 
 mod calls;
 
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +19,9 @@ use super::serve;
 use crate::gateway::{Reloader, Running};
 use crate::signals::Signals;
 use crate::terminal;
+
+/// Folders of demos with one process id that are stepped over.
+const FOLDERS_MAX: u32 = 1000;
 
 /// Start the sample API and the gate before it, make real calls, show what came of each
 #[derive(Debug, Args)]
@@ -65,7 +71,7 @@ impl Demo {
         let outcome = calls::make(&gate, &keys).await?;
         running.gate.recorder.flush().await;
         let expected = outcome.iter().filter(|call| call.as_expected()).count();
-        tell_next(&gate, &keys.ada, &file, &outcome);
+        tell_next(&gate, &keys.ada, &file, &outcome, self.once);
         if self.once {
             running.stop().await;
             let all = outcome.len();
@@ -79,10 +85,7 @@ impl Demo {
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        let folder = match &self.folder {
-            Some(folder) => folder.clone(),
-            None => std::env::temp_dir().join(format!("callgate-demo-{}", std::process::id())),
-        };
+        let Some(folder) = self.folder.clone() else { return new_folder() };
         let file = folder.join("callgate.yaml");
         if file.exists() {
             bail!("{} exists already; choose another --folder, or remove it", file.display());
@@ -90,6 +93,22 @@ impl Demo {
         std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
         Ok(folder)
     }
+}
+
+/// A folder that was not there before: process ids come again, and an earlier demo leaves its folder for `explain`.
+fn new_folder() -> Result<PathBuf> {
+    let first = std::env::temp_dir().join(format!("callgate-demo-{}", std::process::id()));
+    let mut folder = first.clone();
+    for number in 2..FOLDERS_MAX {
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                folder = PathBuf::from(format!("{}-{number}", first.display()));
+            }
+            Err(error) => return Err(error).with_context(|| format!("{} could not be made", folder.display())),
+        }
+    }
+    bail!("{} exists already, and so do those after it; choose another --folder, or remove them", first.display())
 }
 
 fn configuration(shop: SocketAddr) -> String {
@@ -139,14 +158,17 @@ async fn keys(running: &Running) -> Result<Keys> {
     Ok(Keys { ada, revoked, reader })
 }
 
-fn tell_next(gate: &str, key: &str, file: &Path, outcome: &[calls::Made]) {
+fn tell_next(gate: &str, key: &str, file: &Path, outcome: &[calls::Made], ends: bool) {
     let refused = outcome.iter().rev().find(|call| call.code.is_some()).and_then(|call| call.call_id.as_deref());
     let file = file.display();
-    terminal::say("\ntry it yourself:");
+    // As it was typed: after `cargo run` nothing called `callgate` is on the PATH.
+    let program = std::env::args_os().next().unwrap_or_else(|| "callgate".into());
+    let program = program.display();
+    terminal::say(if ends { "\nthis gate ends now; without --once you could go on:" } else { "\ntry it yourself:" });
     terminal::say(&format!("  curl -i -H 'X-API-Key: {key}' {gate}/shop/books"));
-    terminal::say(&format!("  callgate get {gate}/shop/books X-API-Key:{key}"));
+    terminal::say(&format!("  {program} get {gate}/shop/books X-API-Key:{key}"));
     if let Some(call_id) = refused {
-        terminal::say(&format!("  callgate explain {call_id} -c {file}"));
+        terminal::say(&format!("  {program} explain {call_id} -c {file}"));
     }
     terminal::say(&format!("the configuration: {file}\n"));
 }
