@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use callgate_bookshop::Bookshop;
 use clap::Args;
 
@@ -27,7 +27,9 @@ impl BookshopArgs {
     /// # Errors
     /// The address can't be listened on.
     pub async fn run(self) -> Result<()> {
-        let running = Bookshop::start(SocketAddr::new(self.address, self.port)).await?;
+        let address = SocketAddr::new(self.address, self.port);
+        let running = Bookshop::start(address).await;
+        let running = running.with_context(|| format!("{address} can't be listened on; --port 0 takes a free one"))?;
         terminal::say(&format!("bookshop is ready: http://{}", running.addr));
         let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {

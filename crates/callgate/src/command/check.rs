@@ -77,10 +77,11 @@ impl Check {
             let name = line.route.as_ref().map_or_else(|| line.api.clone(), |route| format!("  {route}"));
             table.add_row([&name, &line.place, &line.target, &line.access, &line.rules.join(" · ")]);
         }
-        terminal::say(&table.to_string());
+        terminal::say(&table.trim_fmt());
         let routes = lines.iter().filter(|line| line.route.is_some()).count();
         let apis = lines.len() - routes;
-        terminal::say(&format!("{} is in order: {apis} APIs, {routes} routes", self.config.display()));
+        let (apis, routes) = (count(apis, "API"), count(routes, "route"));
+        terminal::say(&format!("{} is in order: {apis}, {routes}", self.config.display()));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -95,8 +96,12 @@ impl Check {
             for weakness in &found {
                 table.add_row([&weakness.place, &weakness.text, &weakness.remedy]);
             }
-            terminal::say(&table.to_string());
+            terminal::say(&table.trim_fmt());
         }
         if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }

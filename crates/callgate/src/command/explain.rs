@@ -108,5 +108,5 @@ fn list(as_json: bool) {
     for code in Code::ALL {
         table.add_row([code.name(), &code.status().to_string(), code.phase().name(), code.title()]);
     }
-    terminal::say(&table.to_string());
+    terminal::say(&table.trim_fmt());
 }

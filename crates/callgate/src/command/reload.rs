@@ -26,12 +26,9 @@ impl Reload {
 }
 
 fn told(reloaded: &Reloaded) -> String {
-    let mut text = match reloaded.changed {
+    match reloaded.changed {
+        // The summary names what needs a restart.
         true => format!("the configuration is taken over: {}", reloaded.summary),
         false => "the configuration is as it was".to_owned(),
-    };
-    if !reloaded.needs_restart.is_empty() {
-        text.push_str(&format!("\na restart is needed for: {}", reloaded.needs_restart.join(", ")));
     }
-    text
 }
