@@ -137,7 +137,6 @@ impl Addresses {
 
     fn bucket(&self, subject: Subject) -> &[Slot] {
         let buckets = self.slots.len() / BUCKET_SLOTS;
-        #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the bucket")]
         let first = ((subject.own >> 1) as usize & (buckets - 1)) * BUCKET_SLOTS;
         self.slots.get(first..first + BUCKET_SLOTS).unwrap_or_default()
     }

@@ -106,15 +106,14 @@ impl Prefixes {
         } else {
             path
         };
-        // Ends of segments, the longest prefix first: `/a/b/c` is tried as `/a/b/c`, `/a/b`, `/a`, `/`.
-        let ends =
-            folded.match_indices('/').map(|(at, _)| at).skip(1).chain([folded.len()]).take(self.segments_max + 1);
-        let mut candidates: Vec<usize> = ends.collect();
-        candidates.reverse();
-        for end in candidates {
+        // Ends of segments, the longest prefix first: `/a/b/c` is tried as `/a/b/c`, `/a/b`, `/a`. No prefix has more than
+        // `segments_max`, so no longer one is tried.
+        let mut end = folded.match_indices('/').nth(self.segments_max + 1).map_or(folded.len(), |(at, _)| at);
+        while end > 0 {
             if let Some(found) = self.at(folded, path, end) {
                 return found;
             }
+            end = folded.get(..end).and_then(|tried| tried.rfind('/')).unwrap_or(0);
         }
         self.by_path.get("/").and_then(|apis| apis.first()).map_or(Lookup::Nothing, Lookup::Api)
     }

@@ -78,3 +78,42 @@ fn a_route_with_an_address_rule_hides_its_methods_too() {
     check(&house.call("OPTIONS /shop/open"), "204");
     check(&house.call("OPTIONS /shop/admin"), "403 ip_denied");
 }
+
+#[test]
+fn a_key_in_the_query_is_found_and_taken_out_however_it_is_written() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let house =
+        shop(&upstream, "access: key\nkeys: { query: key }\nroutes: [\"* /**\": {}, GET /open: { access: public }]");
+    let key = house.key("ada");
+    for (query, forwarded) in [
+        (format!("key={key}"), "/a"),
+        (format!("%6bey={key}&a=1"), "/a?a=1"),
+        (format!("a=1&key={key}&b=%20"), "/a?a=1&b=%20"),
+        (format!("a=1&&KEY=x&key={key}"), "/a?a=1&&KEY=x"),
+    ] {
+        let answer = check(&house.call(&format!("GET /shop/a?{query}")), "200");
+        let target = upstream.last().target().to_owned();
+        assert!(!target.contains(&key), "{target}");
+        assert_eq!(target.replace("&&", "&"), forwarded.replace("&&", "&"));
+        assert_eq!(answer.field("referrer-policy"), Some("no-referrer"));
+    }
+    check(&house.call(&format!("GET /shop/a?key={key}&key={key}")), "400 credential_ambiguous");
+    check(&house.call(&format!("GET /shop/a?key={key}")).key(&key), "400 credential_ambiguous");
+    check(&house.call("GET /shop/a?key="), "401 credential_unknown");
+    check(&house.call(&format!("GET /shop/open?key={key}&a=1")), "200");
+    assert_eq!(upstream.last().target(), "/open?a=1", "a public place takes no key, and passes none on");
+}
+
+#[test]
+fn a_fixed_answer_is_guarded_like_any_other() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let house = shop(
+        &upstream,
+        "access: key\nlimits: [1/day per api]\nroutes: [GET /a: { respond: { status: 200, body: hello } }]",
+    );
+    check(&house.call("GET /shop/a"), MISSING);
+    let key = house.key("ada");
+    assert_eq!(check(&house.call("GET /shop/a").key(&key), "200").text(), "hello");
+    check(&house.call("GET /shop/a").key(&key), "429 rate_limited");
+    assert_eq!(upstream.count(), 0);
+}

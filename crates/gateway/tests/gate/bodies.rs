@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate_testkit::{ScriptedUpstream, reply, wait_for};
+use callgate_testkit::{RawClient, ScriptedUpstream, reply, wait_for};
 
 use crate::house::{check, shop};
 
@@ -95,15 +95,15 @@ fn expect_is_answered_only_when_every_phase_has_passed() {
     let head = |fields: &str| {
         format!("POST /shop/a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n{fields}\r\n")
     };
-    let mut client = callgate_testkit::RawClient::connect(house.listeners[0]);
+    let mut client = RawClient::connect(house.listeners[0]);
     client.send(head("Content-Type: application/json\r\n"));
     let answer = client.answer();
     assert_eq!((answer.summary().as_str(), answer.interim.len()), ("401 credential_missing", 0));
-    let mut client = callgate_testkit::RawClient::connect(house.listeners[0]);
+    let mut client = RawClient::connect(house.listeners[0]);
     client.send(head(&format!("X-API-Key: {key}\r\nContent-Type: text/plain\r\n")));
     let answer = client.answer();
     assert_eq!((answer.summary().as_str(), answer.interim.len()), ("415 unsupported_content_type", 0));
-    let mut client = callgate_testkit::RawClient::connect(house.listeners[0]);
+    let mut client = RawClient::connect(house.listeners[0]);
     client.send(head(&format!("X-API-Key: {key}\r\nContent-Type: application/json\r\n")));
     client.read_through(b"HTTP/1.1 100 Continue\r\n\r\n");
     client.send("{}");
@@ -115,7 +115,47 @@ fn expect_is_answered_only_when_every_phase_has_passed() {
 fn a_collected_body_is_bounded_in_time_by_total() {
     let upstream = ScriptedUpstream::answering("ok");
     let house = shop(&upstream, "access: public\nwell_formed: true\ntotal: 200ms");
-    let mut client = callgate_testkit::RawClient::connect(house.listeners[0]);
+    let mut client = RawClient::connect(house.listeners[0]);
     client.send("POST /shop/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n[1,");
     assert_eq!(client.answer().summary(), "408 request_timeout");
+}
+
+#[test]
+fn a_body_that_is_cut_is_never_completed_upstream() {
+    let (told, tells) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let upstream = ScriptedUpstream::start(move |connection| {
+        if connection.head_only().is_some() {
+            let mut seen = Vec::new();
+            while let Some(byte) = connection.read(1) {
+                seen.extend(byte);
+            }
+            told.lock().unwrap().send(seen).unwrap();
+        }
+    });
+    let house = shop(&upstream, "access: public\nbody_max: 10KiB");
+    let cut = |body: &str, expect: &str| {
+        let (before, mut client) = (upstream.count(), RawClient::connect(house.listeners[0]));
+        client.send("POST /shop/cut HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        wait_for("the head", || upstream.count() > before);
+        client.send(body);
+        let answer = client.answer();
+        assert_eq!(answer.summary(), expect);
+        let seen = tells.recv_timeout(callgate_testkit::PATIENCE).unwrap();
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(!seen.contains("0\r\n\r\n"), "the upstream would take it for whole: {seen}");
+    };
+    cut(&format!("4e20\r\n{}\r\n0\r\n\r\n", "x".repeat(20_000)), "413 body_too_large");
+    cut("zz\r\n", "400 malformed_request");
+    assert_eq!(house.records_of("/shop/cut", 2).len(), 2);
+}
+
+#[test]
+fn a_refused_upload_is_answered_and_its_connection_closed() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let house = shop(&upstream, "access: key");
+    let answer = check(&house.call("POST /shop/a").body("text/plain", vec![b'x'; 5_000_000]), "401 credential_missing");
+    assert_eq!(answer.field("connection"), Some("close"));
+    let answer = check(&house.call("POST /shop/a").body("text/plain", "short"), "401 credential_missing");
+    assert_eq!(answer.field("connection"), None, "a body that is here already costs no connection");
 }

@@ -1,5 +1,6 @@
 //! HTTP/2: the same phases, the same refusals.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -46,17 +47,17 @@ fn empty() -> Body {
 
 /// A body whose length nobody declares: over HTTP/2 that needs no field at all.
 fn undeclared(pieces: &[&'static str]) -> Body {
-    BodyExt::boxed(Pieces(pieces.to_vec().into_iter()))
+    BodyExt::boxed(Pieces(VecDeque::from_iter(pieces.iter().copied())))
 }
 
-struct Pieces(std::vec::IntoIter<&'static str>);
+struct Pieces(VecDeque<&'static str>);
 
 impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = std::io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
     }
 }
 

@@ -160,3 +160,18 @@ fn no_record_holds_a_key_or_a_query() {
     assert!(!record.contains(&key) && !record.contains("hunter2"), "{record}");
     assert_eq!(upstream.last().target(), "/a?token=hunter2");
 }
+
+#[test]
+fn nothing_is_in_flight_when_everybody_has_gone() {
+    let upstream = upstream();
+    let house = shop(&upstream, "access: public");
+    let clients: Vec<_> =
+        ["/hold", "/half", "/hold"].iter().map(|path| house.call(&format!("GET /shop{path}")).open()).collect();
+    wait_for("the calls to arrive", || upstream.count() == 3);
+    assert_eq!(house.gate.in_flight(), 3);
+    drop(clients);
+    check(&house.call("GET /shop/a"), "200");
+    wait_for("nothing in flight", || house.gate.in_flight() == 0);
+    house.records_of("/shop/hold", 2);
+    house.records_of("/shop/half", 1);
+}

@@ -211,3 +211,49 @@ fn a_kept_connection_that_closes_on_its_next_call_fails_only_what_is_unsafe_to_r
     assert_eq!(house.record(&answer).upstream.as_ref().unwrap().attempts, 2);
     check(&house.call("POST /shop/c").body("text/plain", "x"), "502 upstream_unreachable");
 }
+
+/// Bodies where there can be none: whoever calls next must not read them.
+#[test]
+fn a_body_behind_a_bodiless_answer_reaches_nobody() {
+    const SMUGGLED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nleaked";
+    let upstream = ScriptedUpstream::start(|connection| {
+        while let Some(request) = connection.request() {
+            let head = match request.target() {
+                _ if request.line.starts_with("HEAD") => {
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", SMUGGLED.len())
+                }
+                "/204" => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+                "/304" => "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+                target => {
+                    connection.send(reply("200 OK", target));
+                    continue;
+                }
+            };
+            connection.send(head + SMUGGLED);
+        }
+    });
+    let house = shop(&upstream, "access: public");
+    for (number, what) in ["HEAD /shop/a", "GET /shop/204", "GET /shop/304"].iter().cycle().take(12).enumerate() {
+        let answer = house.call(what).send();
+        assert!(answer.body.is_empty(), "{what}");
+        let path = format!("/next/{number}");
+        assert_eq!(check(&house.call(&format!("GET /shop{path}")), "200").text(), path);
+    }
+}
+
+#[test]
+fn interim_answers_are_not_the_answer_and_nobody_speaks_as_the_gate() {
+    let upstream = ScriptedUpstream::replying(
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 429 Too Many\r\nCallgate-Refused: rate_limited\r\nCallgate-Call-Id: x\r\nRateLimit: \"their\";r=0;t=1\r\nRetry-After: 7\r\nConnection: X-Hop, Retry-After\r\nX-Hop: 1\r\nContent-Length: 4\r\n\r\nbusy",
+    );
+    let house = shop(&upstream, "access: public\nlimits: [\"ours: 5/s per ip\"]");
+    let answer = check(&house.call("GET /shop/a"), "429");
+    assert_eq!((answer.text().as_str(), answer.field("retry-after")), ("busy", Some("7")), "{answer}");
+    assert_eq!((answer.field("callgate-refused"), answer.field("x-hop")), (None, None), "{answer}");
+    assert_eq!(answer.fields_named("callgate-call-id").len(), 1);
+    assert!(
+        answer.fields_named("ratelimit").concat().contains("ours") && !answer.to_string().contains("their"),
+        "{answer}"
+    );
+    assert_eq!(house.record(&answer).end, End::Complete);
+}

@@ -89,8 +89,8 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     runtime.block_on(LocalSet::new().run_until(test))
 }
 
-/// Three calls, one after the other.
-fn check(answers: &[&str], expect: [&str; 3]) {
+/// Calls, one after the other.
+fn check<const CALLS: usize>(answers: &[&str], expect: [&str; CALLS]) {
     run(async {
         let (pool, script) = (Pool::new(), Script::new(answers));
         for (number, expect) in expect.iter().enumerate() {
@@ -179,7 +179,8 @@ fn a_head_of_ten_mib_is_refused_after_its_bound() {
 #[test]
 fn two_hundred_fields_are_not_too_many() {
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{}\r\n", "Set-Cookie: a=b\r\n".repeat(200));
-    check(&[&answer], ["200  reused=false attempts=1"; 3]);
+    // One call: whether the next one finds the connection closed already is a matter of microseconds here.
+    check(&[&answer], ["200  reused=false attempts=1"]);
 }
 
 #[test]
