@@ -50,7 +50,12 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
     let is_head = &*call.record.method == "HEAD";
     let guard = call.record;
     let body = match content {
-        Content::Whole(bytes) => AnswerBody::whole(if is_head { Bytes::new() } else { bytes }, guard),
+        Content::Whole(bytes) if is_head && !bytes.is_empty() => {
+            // The length that GET would have.
+            headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            AnswerBody::whole(Bytes::new(), guard)
+        }
+        Content::Whole(bytes) => AnswerBody::whole(bytes, guard),
         Content::Upstream(body, times) => AnswerBody::upstream(body, times, guard),
     };
     respond(status, headers, body)
@@ -165,6 +170,7 @@ pub fn fixed(respond: &Respond) -> Answer {
             headers.append(name, value);
         }
     }
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     Answer {
         status: StatusCode::from_u16(respond.status).unwrap_or(StatusCode::OK),
         headers,

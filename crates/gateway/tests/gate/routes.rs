@@ -123,7 +123,9 @@ fn redirects_and_fixed_answers() {
     ));
     let answer = check(&house.call("GET /shop/teapot"), "418");
     assert_eq!((answer.field("x-tea"), answer.text().as_str()), (Some("green"), "short"));
-    check(&house.call("HEAD /shop/teapot"), "418");
+    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    let answer = check(&house.call("HEAD /shop/teapot"), "418");
+    assert_eq!((answer.field("content-length"), answer.body.len()), (Some("5"), 0));
     let redirected =
         |host: &str| callgate_testkit::Call::new(house.listeners[1], "POST /shop//a?b=c").field("Host", host).send();
     let answer = redirected("api.example.com:80");
