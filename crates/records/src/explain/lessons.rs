@@ -87,7 +87,7 @@ lessons! {
     RateLimited:
         "A limit (so many calls per time, with a burst) has no room for this call now. Limits per address are judged before the credential, the others after it.",
         "Wait for the time in Retry-After and then call more slowly; the RateLimit fields of every answer say how much is left.",
-        "Raise the limit, give it a larger `burst`, or put the consumer on a larger plan. A refused call charges nothing after the limit that refused.",
+        "Raise the limit, give it a larger `burst`, or put the consumer on a larger plan. The limits of a step are all tested before any is charged, and a refused call charges none of them; those per address are a step of their own and may be charged already.",
         "The 11th call within a second where the plan says `limits: [10/s]`.";
     CredentialInClear:
         "A key came over http from somewhere else than loopback. Whoever is on the way can read it.",
@@ -157,7 +157,7 @@ lessons! {
     QuotaExhausted:
         "The calls of this hour, day or month are used up. Periods are calendar periods in UTC.",
         "Wait for the next period (Retry-After), or ask for a larger plan.",
-        "Raise the plan's `quota`, or put the consumer on another: `callgate consumers set-plan NAME PLAN`.",
+        "Raise the plan's `quota`, or put the consumer on another: `callgate consumers plan NAME PLAN`.",
         "The 1,001st call of the day where the plan says `quota: 1000/day`.";
     TooManyAtOnce:
         "So many calls are running at the same time that another one has no place.",

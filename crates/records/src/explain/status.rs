@@ -28,7 +28,10 @@ pub fn status(status: u16) -> Option<Page> {
         sections: vec![
             Section::new(
                 "Meaning",
-                vec![Row::text(meaning), Row::text(format!("{}xx, {}: {}", status / 100, range.name, range.meaning))],
+                vec![
+                    Row::text(meaning),
+                    Row::text(format!("{}xx, {}: {}", status / 100, range.name, range.meaning_of(status))),
+                ],
             ),
             Section::new("At the gate", vec![Row::text(gate)]),
             list("Codes of the gate", &codes),
@@ -60,6 +63,19 @@ struct Range {
     name: &'static str,
     meaning: &'static str,
     advice: &'static str,
+}
+
+// === impl Range ===
+
+impl Range {
+    /// What the range says of one of its statuses. Some are about the moment, not about the call.
+    fn meaning_of(&self, status: u16) -> &'static str {
+        match status {
+            408 | 425 | 429 => "the call came at the wrong time or too slowly; the same call passes later.",
+            503 => "the call may be fine, the server is not at the moment; the same call passes later.",
+            _ => self.meaning,
+        }
+    }
 }
 
 fn range(class: u8) -> Option<Range> {

@@ -54,8 +54,9 @@ fn a_call_over_its_limit() {
     What would let it pass
       the caller  Wait for the time in Retry-After and then call more slowly; the RateLimit fields of
                   every answer say how much is left.
-      you         Raise the limit, give it a larger `burst`, or put the consumer on a larger plan. A
-                  refused call charges nothing after the limit that refused.
+      you         Raise the limit, give it a larger `burst`, or put the consumer on a larger plan. The
+                  limits of a step are all tested before any is charged, and a refused call charges none
+                  of them; those per address are a step of their own and may be charged already.
     ");
 }
 
@@ -204,7 +205,7 @@ fn a_code() {
       Wait for the next period (Retry-After), or ask for a larger plan.
 
     What the operator does
-      Raise the plan's `quota`, or put the consumer on another: `callgate consumers set-plan NAME PLAN`.
+      Raise the plan's `quota`, or put the consumer on another: `callgate consumers plan NAME PLAN`.
 
     For example
       The 1,001st call of the day where the plan says `quota: 1000/day`.
@@ -223,8 +224,7 @@ fn a_status_of_the_gate_one_of_upstreams_and_one_without_a_meaning() {
 
     Meaning
       Too many calls in a time; Retry-After says when to come back.
-      4xx, client errors: the call itself is at fault; the same call gets the same answer (RFC 9110
-      section 15.5).
+      4xx, client errors: the call came at the wrong time or too slowly; the same call passes later.
 
     At the gate
       When the gate itself says it, the answer has a `Callgate-Refused` field with one of these codes;
