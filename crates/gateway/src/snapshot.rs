@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
 use callgate_model::{Mode, Quota};
+use callgate_transport::tls::ByName;
 use callgate_transport::upstream::Server;
 use http::{HeaderName, Method};
 
@@ -61,6 +62,8 @@ pub struct ListenerPolicy {
     pub ip: Option<IpPolicy>,
     /// Its certificates; none in clear text.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The same by the names in them.
+    pub names: Option<Arc<ByName>>,
     /// Whether credentials pass in clear text from anywhere.
     pub cleartext_allowed: bool,
     /// Every call is redirected to https on this port.

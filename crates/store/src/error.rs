@@ -53,6 +53,16 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The database is gone, or only its beginning is left, though the secrets of its keys are here: it was lost, not new.
+    #[error(
+        "`{}` is missing or empty, but secrets of it are here, so it was lost: restore a backup into an empty folder; to \
+         start anew without its consumers and keys, remove the data folder",
+        file.display()
+    )]
+    DatabaseLost {
+        /// The database.
+        file: PathBuf,
+    },
     /// A newer program wrote the database.
     #[error(
         "`{}` has schema version {found}, and this program knows versions up to {known}: run the newer callgate that \

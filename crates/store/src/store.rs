@@ -59,6 +59,7 @@ impl Store {
         hold: folder::Hold,
     ) -> Result<Store, StoreError> {
         let opening = Opening { schema: &MAIN, synchronous: SqliteSynchronous::Full, busy_time };
+        refuse_lost(folder)?;
         let main = Database::open(folder, opening, Some(hold)).await?;
         let peppers = Peppers::open(folder, &used_peppers(&main).await?)?;
         Ok(Store { main, inner: Arc::new(Inner { folder: folder.to_owned(), clock, peppers }) })
@@ -98,4 +99,16 @@ async fn used_peppers(main: &Database) -> Result<Vec<u32>, StoreError> {
         })
     })
     .await
+}
+
+/// A store whose secrets are there without its database began once and lost it. Making a new one in its place would say
+/// "there are no keys" where it should say "something is wrong": SQLite takes a file shorter than its header for a new one.
+fn refuse_lost(folder: &Path) -> Result<(), StoreError> {
+    /// <https://www.sqlite.org/fileformat.html>, section 1.3.
+    const HEADER_BYTES: u64 = 100;
+    let file = folder.join(crate::MAIN_FILE);
+    let is_there = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() >= HEADER_BYTES);
+    let has_secrets =
+        std::fs::read_dir(folder.join(crate::SECRETS_FOLDER)).is_ok_and(|mut entries| entries.next().is_some());
+    if has_secrets && !is_there { Err(StoreError::DatabaseLost { file }) } else { Ok(()) }
 }

@@ -7,7 +7,8 @@ mod server;
 use std::path::PathBuf;
 
 pub use self::client::client_config;
-pub use self::server::server_config;
+pub use self::names::ByName;
+pub use self::server::{server_config, server_config_with_names};
 
 /// Why TLS can't be set up. Every text names the file.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use callgate_identity::Registry;
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Editors write a file in several steps, and orchestrators swap links: wait until nothing has moved for this long.
+/// Editors write a file in several steps, and orchestrators swap links: two reads this far apart must be equal.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// Takes a changed file over.
@@ -113,7 +113,9 @@ impl Reloader {
                 if changed.recv().await.is_none() {
                     return;
                 }
-                while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, changed.recv()).await {}
+                // Not until the folder is still: an access log in it never is.
+                tokio::time::sleep(DEBOUNCE).await;
+                let _known = changed.try_recv();
                 continue;
             }
             tokio::time::sleep(DEBOUNCE).await;

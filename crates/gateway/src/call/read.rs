@@ -74,7 +74,7 @@ pub(crate) fn normalise<B>(call: &mut Call<'_>, request: Request<B>) -> Result<I
     call.record.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(bounded);
     call.accept.extend(parts.headers.get_all(ACCEPT).iter().cloned());
     find_client(call, &parts.headers);
-    if call.arrival.server_name.as_deref().is_some_and(|name| name != host) && !same_certificate(call, &host) {
+    if call.arrival.server_name.as_deref().is_some_and(|name| name != host && !belongs(call, name, &host)) {
         let detail = "The TLS connection was opened for another host than the call asks for.";
         return Err(
             Refusal::new(Code::Misdirected, detail).gate_side(format!("the call asks for host `{}`", bounded(&host)))
@@ -100,10 +100,12 @@ pub(crate) fn normalised(raw: &str, rules: PathRules) -> Result<Cow<'_, str>, Re
         .map_err(|fault| Refusal::new(Code::MalformedRequest, format!("The path is refused: {fault}.")))
 }
 
-/// HTTP/2 clients share one connection between hosts of one certificate (RFC 9113 section 9.1.1); the hosts of other
-/// listeners' certificates are misdirected. Without routing by host nothing can be misdirected.
-fn same_certificate(call: &Call<'_>, host: &str) -> bool {
-    call.snapshot.hosts.knows(host)
+/// HTTP/2 clients share one connection between the hosts of one certificate (RFC 9113 section 9.1.1); a host that another
+/// certificate names is misdirected. Where no certificate names it (an address, a name behind a balancer), it is enough
+/// that some API answers for it.
+fn belongs(call: &Call<'_>, server_name: &str, host: &str) -> bool {
+    let named = call.listener().and_then(|listener| listener.names.as_ref()?.belongs(server_name, host));
+    named.unwrap_or_else(|| call.snapshot.hosts.knows(host))
 }
 
 fn find_client(call: &mut Call<'_>, headers: &HeaderMap) {

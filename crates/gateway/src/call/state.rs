@@ -105,7 +105,11 @@ impl<'a> Call<'a> {
             tls: arrival.tls,
             client: arrival.peer,
             peer: arrival.peer,
-            method: callgate_model::record::bounded(request.method().as_str()),
+            // The request beside a refused head is a stand-in; what was really asked is not known.
+            method: match arrival.refused {
+                Some(_) => "-".into(),
+                None => callgate_model::record::bounded(request.method().as_str()),
+            },
             host: Box::default(),
             path: Box::default(),
             api: None,

@@ -26,7 +26,7 @@ use crate::route::Tree;
 #[derive(Debug, Error)]
 pub enum CompileError {
     /// A certificate or key file of a listener.
-    #[error("listen[{index}].tls: {source}")]
+    #[error("`listen[{index}].tls` can't be used")]
     Listener {
         /// Its place in `listen`.
         index: usize,
@@ -34,7 +34,7 @@ pub enum CompileError {
         source: TlsError,
     },
     /// The certificate authorities of an upstream.
-    #[error("apis.{api}.upstream.tls: {source}")]
+    #[error("`apis.{api}.upstream.tls` can't be used")]
     Tls {
         /// Whose.
         api: String,
@@ -105,10 +105,11 @@ pub(crate) fn same_sockets(one: &[config::Listen], other: &[config::Listen]) -> 
 
 fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<ListenerPolicy, CompileError> {
     let files: Vec<_> = listen.tls.iter().map(|pair| (pair.certificate.clone(), pair.key.clone())).collect();
-    let tls = (!files.is_empty()).then(|| tls::server_config(&files)).transpose();
-    let tls = tls.map_err(|source| CompileError::Listener { index, source })?;
+    let tls = (!files.is_empty()).then(|| tls::server_config_with_names(&files)).transpose();
+    let (tls, names) = tls.map_err(|source| CompileError::Listener { index, source })?.unzip();
     Ok(ListenerPolicy {
         tls,
+        names,
         name: listen.address.to_string().into(),
         ip: IpPolicy::compile(&listen.ip, &format!("listen[{index}]")),
         cleartext_allowed: listen.cleartext == config::Cleartext::Allow,

@@ -193,3 +193,23 @@ fn misdirected() {
         assert_eq!(client.answer().summary(), expect, "{host}");
     }
 }
+
+/// Each host has its certificate, and a connection opened under one is no way to the other.
+#[test]
+fn misdirected_to_the_host_of_another_certificate() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let folder = tempfile::tempdir().unwrap();
+    let authority = callgate_testkit::Authority::new();
+    authority.certificate(&["a.example"]).write(folder.path(), "a");
+    authority.certificate(&["b.example"]).write(folder.path(), "b");
+    let yaml = format!(
+        "version: 1\nlisten: {{ address: 127.0.0.1:0, tls: [{{ certificate: a.pem, key: a.key }}, {{ certificate: b.pem, key: b.key }}] }}\napis:\n  any: {{ upstream: \"{}\", access: public }}\n",
+        upstream.url()
+    );
+    let house = House::start_in(folder, &yaml, callgate_model::Clock::manual(crate::house::NOON_MS));
+    for (host, expect) in [("a.example", "200"), ("b.example", "421 misdirected"), ("127.0.0.1", "200")] {
+        let mut client = RawClient::connect_tls(house.listeners[0], "a.example", &authority);
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.answer().summary(), expect, "{host}");
+    }
+}

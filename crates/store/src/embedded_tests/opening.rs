@@ -179,3 +179,20 @@ async fn the_newest_pepper_is_used_and_older_ones_still_verify() {
     assert_eq!(store.admin_tokens_verify(made.text.expose()).await.unwrap(), Some(made.token));
     assert!(!format!("{:?}", store.peppers()).contains("ab"), "a pepper never shows itself");
 }
+
+#[tokio::test]
+async fn a_lost_database_is_not_a_new_one() {
+    let (_folder, store, _) = embedded().await;
+    let data = store.folder().to_owned();
+    store.close().await;
+    let text = std::fs::read(data.join("callgate.db")).unwrap();
+    for left in [None, Some(&text[..1]), Some(&text[..0])] {
+        for name in ["callgate.db", "callgate.db-wal", "callgate.db-shm"] {
+            let _absent = std::fs::remove_file(data.join(name));
+        }
+        if let Some(left) = left {
+            std::fs::write(data.join("callgate.db"), left).unwrap();
+        }
+        check(&data, "is missing or empty, but secrets of it are here").await;
+    }
+}

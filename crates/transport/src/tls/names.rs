@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 /// Certificates by the names in them. Which one a client gets is chosen by the name it asks for: an exact name first, then
 /// a wildcard for its first label, else the first certificate of the configuration.
 #[derive(Debug)]
-pub(super) struct ByName {
+pub struct ByName {
     exact: HashMap<String, Arc<CertifiedKey>>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
@@ -34,11 +34,21 @@ impl ByName {
     }
 
     pub(super) fn find(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
-        let Some(name) = name else { return &self.first };
+        name.and_then(|name| self.named(name)).unwrap_or(&self.first)
+    }
+
+    /// Whether a call for `host` belongs to a connection that was opened for `server_name`: yes when one certificate names
+    /// both, no when another one names the host, and nothing when none does (RFC 9110 section 7.4, RFC 9113 section 9.1.1).
+    #[must_use]
+    pub fn belongs(&self, server_name: &str, host: &str) -> Option<bool> {
+        self.named(host).map(|certificate| Arc::ptr_eq(certificate, self.find(Some(server_name))))
+    }
+
+    fn named(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         // RFC 6125 section 6.4.3: a wildcard stands for exactly one label.
         let by_wildcard = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
-        self.exact.get(&name).or_else(by_wildcard).unwrap_or(&self.first)
+        self.exact.get(&name).or_else(by_wildcard)
     }
 }
 

@@ -20,6 +20,16 @@ use super::names::ByName;
 /// # Errors
 /// [`TlsError`], which names the files.
 pub fn server_config(certificates: &[(PathBuf, PathBuf)]) -> Result<Arc<ServerConfig>, TlsError> {
+    server_config_with_names(certificates).map(|(config, _)| config)
+}
+
+/// The same, with the certificates by name.
+///
+/// # Errors
+/// [`TlsError`], which names the files.
+pub fn server_config_with_names(
+    certificates: &[(PathBuf, PathBuf)],
+) -> Result<(Arc<ServerConfig>, Arc<ByName>), TlsError> {
     let provider = Arc::new(default_provider());
     let mut names: Option<ByName> = None;
     for (chain, key) in certificates {
@@ -29,15 +39,15 @@ pub fn server_config(certificates: &[(PathBuf, PathBuf)]) -> Result<Arc<ServerCo
             names.add(&name, &certified);
         }
     }
-    let names = names.ok_or(TlsError::NoCertificate)?;
+    let names = Arc::new(names.ok_or(TlsError::NoCertificate)?);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(names));
+        .with_cert_resolver(names.clone());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Resumption without memory per client; its keys rotate every few hours.
     config.ticketer = Ticketer::new()?;
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), names))
 }
 
 fn certified_key(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
