@@ -16,16 +16,14 @@ use crate::tree::{Node, Span};
 use crate::walk::plain;
 use crate::write::quoted;
 
-/// Where the upstream is assumed when the document does not say.
-const UPSTREAM: &str = "http://127.0.0.1:9000";
-
 /// Reads an OpenAPI 3.0, 3.1 or 3.2 document, YAML or JSON, and writes the configuration that guards what it describes.
+/// `upstream` is where the API is when the document names no whole URL; a server's path, such as `/v1`, is put behind it.
 ///
 /// # Errors
 /// Why the file is not such a document.
-pub fn from_openapi(path: &Path) -> Result<String, Box<Report>> {
+pub fn from_openapi(path: &Path, upstream: &str) -> Result<String, Box<Report>> {
     match text_of(path) {
-        Ok(text) => from_openapi_text(&text, path),
+        Ok(text) => from_openapi_text(&text, path, upstream),
         Err(error) => {
             let message = format!("{} is not readable: {}", path.display(), plain(&error));
             Err(report(path, "", vec![Diagnostic::error(Span::default(), message)]))
@@ -37,7 +35,7 @@ pub fn from_openapi(path: &Path) -> Result<String, Box<Report>> {
 ///
 /// # Errors
 /// Why the text is not such a document.
-pub fn from_openapi_text(text: &str, path: &Path) -> Result<String, Box<Report>> {
+pub fn from_openapi_text(text: &str, path: &Path, upstream: &str) -> Result<String, Box<Report>> {
     let root = document::tree(text).map_err(|faults| report(path, text, faults))?;
     check_version(&root).map_err(|fault| report(path, text, vec![fault]))?;
     let operations = document::operations(&root);
@@ -50,10 +48,14 @@ pub fn from_openapi_text(text: &str, path: &Path) -> Result<String, Box<Report>>
     let mut shapes = Vec::new();
     let routes: String = operations.iter().map(|operation| route(operation, &mut shapes)).collect();
     if shapes.is_empty() {
-        let fault = Diagnostic::error(root.span, "the document has no operation that the gate could forward");
+        let mut fault = Diagnostic::error(root.span, "the document has no operation that the gate could forward");
+        if operations.iter().all(|operation| !operation.path.starts_with('/')) {
+            fault = fault.help("its paths should begin with `/`");
+        }
         return Err(report(path, text, vec![fault]));
     }
-    Ok(render(&root, &one_line(&name), &routes))
+    let marks_open = routes.contains(OPEN);
+    Ok(render(&root, &one_line(&name), &routes, upstream, marks_open))
 }
 
 fn report(path: &Path, text: &str, diagnostics: Vec<Diagnostic>) -> Box<Report> {
@@ -78,8 +80,8 @@ fn check_version(root: &Node) -> Result<(), Diagnostic> {
     }
 }
 
-fn render(root: &Node, file: &str, routes: &str) -> String {
-    let (upstream, server_comment) = upstream(root);
+fn render(root: &Node, file: &str, routes: &str, assumed: &str, marks_open: bool) -> String {
+    let (upstream, server_comment) = upstream(root, assumed);
     let title = root.get("info").and_then(|info| info.get("title")).and_then(Node::text).unwrap_or("api");
     // A gate on its own upstream's port would call itself.
     let port = if upstream.contains(":8080") { 8000 } else { 8080 };
@@ -87,6 +89,11 @@ fn render(root: &Node, file: &str, routes: &str) -> String {
         ""
     } else {
         "    # the document says nothing about credentials; `public` would let everybody call\n"
+    };
+    let open = if marks_open {
+        "    # `open`: the document asks for no credential there; `access: public` on the route would let everybody call\n"
+    } else {
+        ""
     };
     format!(
         "\
@@ -103,18 +110,25 @@ apis:
 {server_comment}    upstream: {}
 {credentials}    access: key
     limits: [50/s per ip]
+    body_max: 1MiB
     unlisted: refuse    # calls that the document does not describe
-    routes:
+{open}    routes:
 {routes}",
         slug(title),
         quoted(&upstream),
     )
 }
 
+/// Marks a route; what it means is said once, above the routes.
+const OPEN: &str = "    # open\n";
+
 /// One operation as a line of `routes`, with what a person should decide as comments above it.
 fn route(operation: &Operation, shapes: &mut Vec<(String, String)>) -> String {
     let (method, path) = (&operation.method, pattern(&operation.path));
     let said = format!("{method} {}", one_line(&operation.path));
+    if !path.starts_with('/') {
+        return format!("      # left out, because its path does not begin with `/`: {said}\n");
+    }
     let pattern = match Pattern::parse(&path) {
         Ok(pattern) if is_forwarded(method, &pattern) => pattern,
         _ => return format!("      # left out, because the gate never forwards it: {said}\n"),
@@ -125,9 +139,6 @@ fn route(operation: &Operation, shapes: &mut Vec<(String, String)>) -> String {
     }
     shapes.push(shape);
     let mut text = String::new();
-    if operation.is_open {
-        text.push_str("      # the document asks for no credential here; `access: public` would let everybody call\n");
-    }
     if path != operation.path {
         text.push_str(&format!("      # in the document: {}\n", one_line(&operation.path)));
     }
@@ -140,7 +151,8 @@ fn route(operation: &Operation, shapes: &mut Vec<(String, String)>) -> String {
     let key = format!("{method} {path}");
     let simple = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /{}._~-".contains(&byte));
     let key = if simple { key } else { serde_json::Value::from(key).to_string() };
-    text.push_str(&format!("      - {key}: {settings}\n"));
+    let end = if operation.is_open { OPEN } else { "\n" };
+    text.push_str(&format!("      - {key}: {settings}{end}"));
     text
 }
 
@@ -170,29 +182,33 @@ fn pattern(template: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// The upstream's URL and comments about it.
-fn upstream(root: &Node) -> (String, String) {
-    let Some(server) = root.get("servers").and_then(|servers| servers.items().first()) else {
-        return (UPSTREAM.to_owned(), "    # the document names no server: write the API's own address\n".to_owned());
-    };
-    let mut url = server.get("url").and_then(Node::text).unwrap_or_default().to_owned();
-    for variable in server.get("variables").map(Node::entries).unwrap_or_default() {
-        let default = variable.value.get("default").and_then(Node::text).unwrap_or_default();
-        url = url.replace(&format!("{{{}}}", variable.key), default);
+/// The upstream's URL and a comment about it; `assumed` where the document names no whole URL.
+fn upstream(root: &Node, assumed: &str) -> (String, String) {
+    let mut url = String::new();
+    if let Some(server) = root.get("servers").and_then(|servers| servers.items().first()) {
+        server.get("url").and_then(Node::text).unwrap_or_default().clone_into(&mut url);
+        for variable in server.get("variables").map(Node::entries).unwrap_or_default() {
+            let default = variable.value.get("default").and_then(Node::text).unwrap_or_default();
+            url = url.replace(&format!("{{{}}}", variable.key), default);
+        }
     }
     let url = url.trim_end_matches('/');
     if crate::read::is_upstream(url) {
-        let comment =
-            "    # the document's server; if callers should come to the gate, this must be the address behind it\n";
-        return (url.to_owned(), comment.to_owned());
+        let comment = "the document's server; if callers should come to the gate, this must be the address behind it";
+        return (url.to_owned(), format!("    # {comment}\n"));
     }
-    let comment = format!(
-        "    # the document's server is {}: write the API's own address\n",
-        serde_json::Value::from(one_line(url))
-    );
-    let path = if url.starts_with('/') { url } else { "" };
-    let assumed = format!("{UPSTREAM}{path}");
-    (if crate::read::is_upstream(&assumed) { assumed } else { UPSTREAM.to_owned() }, comment)
+    if url.is_empty() {
+        return (
+            assumed.to_owned(),
+            "    # the document names no server: this must be the API's own address\n".to_owned(),
+        );
+    }
+    // A path is below the API's own address; `//host/x` is another server.
+    let below = format!("{}{url}", assumed.trim_end_matches('/'));
+    let is_path = url.starts_with('/') && !url.starts_with("//") && crate::read::is_upstream(&below);
+    let named = serde_json::Value::from(one_line(url));
+    let comment = format!("    # the document's server is {named}: this must be the API's own address\n");
+    (if is_path { below } else { assumed.to_owned() }, comment)
 }
 
 /// A title as an API's name.

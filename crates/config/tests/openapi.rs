@@ -15,6 +15,7 @@ servers:
 security: [{ key: [] }]
 paths:
   x-note: ignored
+  books: { get: {} }
   /books:
     get: { responses: {} }
     parameters: []
@@ -37,7 +38,12 @@ components:
 
 #[track_caller]
 fn written(text: &str) -> String {
-    let written = match from_openapi_text(text, Path::new("docs/bookshop.yaml")) {
+    written_for(text, "http://127.0.0.1:9000")
+}
+
+#[track_caller]
+fn written_for(text: &str, upstream: &str) -> String {
+    let written = match from_openapi_text(text, Path::new("docs/bookshop.yaml"), upstream) {
         Ok(written) => written,
         Err(report) => panic!("{report}"),
     };
@@ -49,7 +55,8 @@ fn written(text: &str) -> String {
 }
 
 fn refused(text: &str, expect: &str) {
-    let report = from_openapi_text(text, Path::new("a.yaml")).unwrap_or_else(|report| report.to_string());
+    let report = from_openapi_text(text, Path::new("a.yaml"), "http://127.0.0.1:9000")
+        .unwrap_or_else(|report| report.to_string());
     assert!(report.contains(expect), "{report}");
 }
 
@@ -70,12 +77,14 @@ fn the_bookshop() {
         upstream: https://api.example.com/v2
         access: key
         limits: [50/s per ip]
+        body_max: 1MiB
         unlisted: refuse    # calls that the document does not describe
+        # `open`: the document asks for no credential there; `access: public` on the route would let everybody call
         routes:
+          # left out, because its path does not begin with `/`: GET books
           - GET /books: {}
-          # the document asks for no credential here; `access: public` would let everybody call
           # in the document: /books/{book-id}
-          - GET /books/{book_id}: {}
+          - GET /books/{book_id}: {}    # open
           # left out, because a route above matches the same calls: GET /books/{other}
           - POST /orders: { accepts: [application/json, application/xml] }
           # left out, because the gate never forwards it: TRACE /orders
@@ -100,6 +109,16 @@ fn a_relative_server_and_one_that_is_no_url() {
         |url: &str| format!("openapi: 3.0.0\nservers: [{{ url: {url:?} }}]\npaths: {{ /a: {{ get: {{}} }} }}");
     assert!(written(&document("/v1")).contains("upstream: http://127.0.0.1:9000/v1\n"));
     assert!(written(&document("ftp://x\ny: z")).contains("upstream: http://127.0.0.1:9000\n"));
+    let upstream = |url: &str, assumed: &str| {
+        let written = written_for(&document(url), assumed);
+        written.lines().find_map(|line| line.strip_prefix("    upstream: ").map(str::to_owned)).unwrap_or_default()
+    };
+    assert_eq!(upstream("/v1", "http://10.0.0.7:3000/base/"), "http://10.0.0.7:3000/base/v1");
+    assert_eq!(upstream("", "http://10.0.0.7:3000"), "http://10.0.0.7:3000");
+    assert_eq!(upstream("/", "http://10.0.0.7:3000"), "http://10.0.0.7:3000");
+    assert_eq!(upstream("//other/x", "http://10.0.0.7:3000"), "http://10.0.0.7:3000");
+    assert_eq!(upstream("https://api.example.com", "http://10.0.0.7:3000"), "https://api.example.com");
+    assert!(written(&document("")).contains("# the document names no server"));
 }
 
 #[test]
@@ -122,6 +141,7 @@ fn what_is_not_such_a_document() {
     refused("a: b", "this is not an OpenAPI document: `openapi` is missing");
     refused("openapi: 3.0.0\npaths: {}", "the document has no operations");
     refused("openapi: 3.0.0\npaths: { \"/a;b\": { get: {} } }", "no operation that the gate could forward");
+    refused("openapi: 3.0.0\npaths: { books: { get: {} } }", "its paths should begin with `/`");
     refused("{ \"openapi\": ", "this is not JSON");
     refused("openapi: [", "this is not YAML");
 }

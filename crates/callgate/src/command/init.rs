@@ -32,7 +32,7 @@ impl Init {
     /// The document is not one, or the file can't be written.
     pub fn run(self) -> Result<()> {
         let text = match &self.from {
-            Some(document) => from(document)?,
+            Some(document) => from(document, &self.upstream)?,
             None => starter(&self.upstream)?,
         };
         if self.output.as_os_str() == "-" {
@@ -50,20 +50,23 @@ impl Init {
     }
 }
 
-fn from(document: &Path) -> Result<String> {
+fn from(document: &Path, upstream: &str) -> Result<String> {
     let named = document.to_string_lossy();
     if named.starts_with("http://") || named.starts_with("https://") {
         bail!("--from takes a file: `curl -o openapi.json {named}` gets it, then --from openapi.json");
     }
-    match callgate_config::from_openapi(document) {
-        Ok(text) => Ok(text),
+    match callgate_config::from_openapi(document, upstream) {
+        Ok(text) => readable(text),
         Err(report) => bail!("{}", report.render(terminal::colours_on_stderr()).trim_end()),
     }
 }
 
-/// What is written must be taken by `check`, so a wrong URL is told here and not in a file with a mistake.
 fn starter(upstream: &str) -> Result<String> {
-    let text = callgate_config::write::starter(upstream);
+    readable(callgate_config::write::starter(upstream))
+}
+
+/// What is written must be taken by `check`, so a wrong URL is told here and not in a file with a mistake.
+fn readable(text: String) -> Result<String> {
     match callgate_config::parse(&text, Path::new("."), &|_| None) {
         Ok(_) => Ok(text),
         Err(report) => bail!("{}", guard::in_words(&report)),

@@ -58,7 +58,7 @@ pub(super) fn operations(root: &Node) -> Vec<Operation> {
     let mentions_security = mentions_security(root);
     for path in root.get("paths").map(Node::entries).unwrap_or_default() {
         // `x-…` extensions stand among the paths.
-        if !path.key.starts_with('/') {
+        if path.key.starts_with("x-") {
             continue;
         }
         let item = resolved(root, &path.value);
