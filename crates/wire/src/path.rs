@@ -36,7 +36,7 @@ pub enum PathFault {
     #[error("the path holds an encoded control character")]
     EncodedControl,
     /// `%2e`, `%2e%2e`, `.%2e`, or `..` beside an encoded separator or a parameter.
-    #[error("the path holds a dot segment in disguise (%2e, or `..` with a parameter)")]
+    #[error("the path holds a dot segment in disguise (`%2e`, or `.` or `..` beside an encoded separator or a `;`)")]
     EncodedDotSegment,
     /// Raw `\`.
     #[error("the path holds a backslash")]
