@@ -20,7 +20,7 @@ mod state;
 use admit::BodyHint;
 pub use guard::CallGuard;
 pub use read::Incoming;
-pub(crate) use rehearse::rehearse;
+pub(crate) use rehearse::{Rehearsal, rehearse};
 pub use route::{Destination, Routed};
 pub use state::{Arrival, Call};
 

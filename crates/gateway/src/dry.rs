@@ -10,7 +10,7 @@ use callgate_model::{CallId, Phase, Refusal};
 use http::Request;
 
 use crate::Gate;
-use crate::call::{self, Arrival, Call};
+use crate::call::{self, Arrival, Call, Rehearsal};
 
 /// What a dry walk found.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Walk {
     pub passed: Vec<(Phase, String)>,
     /// The phase that refused, and why.
     pub refusal: Option<(Phase, Refused)>,
+    /// A key was presented and could not be looked up: what depends on it is unknown.
+    pub key_unknown: bool,
     /// What would have refused, were it not in observe mode.
     pub would_refuse: Vec<Refusal>,
 }
@@ -37,8 +39,9 @@ pub async fn walk(
     let listener_name = snapshot.listeners.get(listener).map_or_else(|| "-".into(), |listener| listener.name.clone());
     let arrival = Arrival { listener, listener_name, peer: client, tls, server_name: None, refused: None };
     let mut call = Call::at(gate, &snapshot, arrival, &request, CallId(uuid::Uuid::nil()), None);
-    let mut passed = Vec::new();
-    let refusal = call::rehearse(&mut call, request, keys_known, &mut passed).await.err();
+    let mut rehearsal = Rehearsal { keys_known, ..Rehearsal::default() };
+    let refusal = call::rehearse(&mut call, request, &mut rehearsal).await.err();
     let refusal = refusal.map(|refusal| (call.record.phase, refusal));
-    Walk { passed, refusal, would_refuse: std::mem::take(&mut call.record.would_refuse) }
+    let Rehearsal { passed, key_unknown, .. } = rehearsal;
+    Walk { passed, refusal, key_unknown, would_refuse: std::mem::take(&mut call.record.would_refuse) }
 }

@@ -63,6 +63,9 @@ pub fn tell_ready(running: &Running) {
     if let Some(health) = running.health {
         line.push_str(&format!("  health http://{health}"));
     }
+    if let Some(admin) = running.admin {
+        line.push_str(&format!("  admin {admin}"));
+    }
     terminal::say(&line);
 }
 

@@ -42,12 +42,14 @@ pub struct Running {
     pub listening: Vec<Address>,
     /// Where health answers.
     pub health: Option<SocketAddr>,
+    /// Where the admin API answers over TCP.
+    pub admin: Option<Address>,
     plane: Plane,
     recorder: RecorderGuard,
     tasks: Vec<JoinHandle<()>>,
     operations: Arc<RunningGate>,
     /// Ends the admin API when it is dropped.
-    admin: watch::Sender<()>,
+    ends_admin: watch::Sender<()>,
     /// The admin API, on each of its ways.
     administering: Vec<JoinHandle<()>>,
 }
@@ -117,7 +119,9 @@ impl Running {
         let (admin, ended) = watch::channel(());
         let mut administering =
             vec![tokio::spawn(callgate_admin::serve::socket(socket, desk.clone(), until(ended.clone())))];
+        let mut admin_address = None;
         if let Some((listener, tls)) = over_tcp {
+            admin_address = Some(Address { address: listener.local_addr()?, tls: tls.is_some() });
             administering.push(tokio::spawn(callgate_admin::serve::tcp(listener, tls, desk, until(ended))));
         }
         Ok(Running {
@@ -126,11 +130,12 @@ impl Running {
             calls,
             listening,
             health: health_address,
+            admin: admin_address,
             plane,
             recorder,
             tasks,
             operations,
-            admin,
+            ends_admin: admin,
             administering,
         })
     }
@@ -143,6 +148,13 @@ impl Running {
     /// Stops: no new connections, calls under way end within the bound, then everything that is kept of them is written.
     pub async fn stop(self) {
         self.gate.begin_drain();
+        let running = self.gate.in_flight();
+        if running > 0 {
+            let seconds = bounds::DRAIN_TIME_MAX.as_secs();
+            tracing::info!(
+                "stopping: {running} calls are under way and get at most {seconds} s; a second signal ends at once"
+            );
+        }
         let plane = self.plane;
         let stopped = tokio::task::spawn_blocking(move || plane.stop(bounds::DRAIN_TIME_MAX)).await;
         if stopped.is_err() {
@@ -160,7 +172,7 @@ impl Running {
         }
         // The recorder has ended, and with it whatever was followed: what is left are acts under way. They are waited for
         // within the admin API's own bound.
-        drop(self.admin);
+        drop(self.ends_admin);
         for serving in self.administering {
             if serving.await.is_err() {
                 tracing::error!("the admin API broke off");

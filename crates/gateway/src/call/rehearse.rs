@@ -11,7 +11,16 @@ use super::route::{Destination, Routed};
 use super::state::Call;
 use super::{admit, authorize, credential, identify, meter, read, route};
 
-type Passed = Vec<(Phase, String)>;
+/// What a walk is told, and what it found.
+#[derive(Debug, Default)]
+pub(crate) struct Rehearsal {
+    /// The gate's key table holds the real keys.
+    pub(crate) keys_known: bool,
+    /// The phases that were passed, each with what was found there.
+    pub(crate) passed: Vec<(Phase, String)>,
+    /// A key was presented and could not be looked up.
+    pub(crate) key_unknown: bool,
+}
 
 /// Walks through every phase before forwarding, and tells where the call would go.
 ///
@@ -20,12 +29,11 @@ type Passed = Vec<(Phase, String)>;
 pub(crate) async fn rehearse(
     call: &mut Call<'_>,
     request: Request<()>,
-    keys_known: bool,
-    passed: &mut Passed,
+    rehearsal: &mut Rehearsal,
 ) -> Result<(), Refused> {
     call.enter(Phase::Read);
     let request = read::normalise(call, request)?;
-    passed.push((
+    rehearsal.passed.push((
         Phase::Read,
         format!("host `{}`, path `{}`, client {}", request.host, request.path, call.record.client),
     ));
@@ -34,31 +42,32 @@ pub(crate) async fn rehearse(
     let routed = match route::find(call, &request)? {
         Destination::Api(routed) => routed,
         Destination::Answer(answer) => {
-            passed.push((Phase::Route, format!("the gate answers itself with {}", answer.status)));
+            rehearsal.passed.push((Phase::Route, format!("the gate answers itself with {}", answer.status)));
             return Ok(());
         }
     };
-    passed.push((Phase::Route, told_route(&routed)));
+    rehearsal.passed.push((Phase::Route, told_route(&routed)));
 
     call.enter(Phase::Admit);
     admit::addresses(call, &routed)?;
     admit::limits_per_address(call, &routed)?;
     if route::preflight(call, &routed, &request)?.is_some() {
-        passed.push((Phase::Admit, "the gate answers the preflight itself".to_owned()));
+        rehearsal.passed.push((Phase::Admit, "the gate answers the preflight itself".to_owned()));
         return Ok(());
     }
     let presented = credential::find(call, &routed, &request)?;
     admit::clear_text(call, &routed, &presented)?;
-    passed.push((Phase::Admit, "the address may call, and is within its limits".to_owned()));
+    rehearsal.passed.push((Phase::Admit, "the address may call, and is within its limits".to_owned()));
 
     call.enter(Phase::Identify);
-    if keys_known || presented == Presented::Nothing {
+    rehearsal.key_unknown = !rehearsal.keys_known && presented != Presented::Nothing;
+    if !rehearsal.key_unknown {
         identify::caller(call, &routed, &presented)?;
     }
-    passed.push((Phase::Identify, told_caller(call, &routed, &presented, keys_known)));
+    rehearsal.passed.push((Phase::Identify, told_caller(call, &routed, &presented, rehearsal.key_unknown)));
     let routed = route::known(call, routed)?;
     if route::options(&routed).is_some() {
-        passed.push((Phase::Identify, "the gate answers OPTIONS itself".to_owned()));
+        rehearsal.passed.push((Phase::Identify, "the gate answers OPTIONS itself".to_owned()));
         return Ok(());
     }
     admit::content(call, &routed, &request, BodyHint::of(&request.parts, false))?;
@@ -66,14 +75,17 @@ pub(crate) async fn rehearse(
     call.enter(Phase::Authorize);
     authorize::check(call, &routed)?;
     let scopes: Vec<&str> = routed.guards().flat_map(|guards| guards.scopes.iter().map(String::as_str)).collect();
-    let told =
-        if scopes.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {}", scopes.join(", ")) };
-    passed.push((Phase::Authorize, told));
+    let told = match (scopes.as_slice(), rehearsal.key_unknown) {
+        ([], _) => "no scope is asked for".to_owned(),
+        (_, true) => format!("asked for, and not compared: {}", scopes.join(", ")),
+        (_, false) => format!("scopes: {}", scopes.join(", ")),
+    };
+    rehearsal.passed.push((Phase::Authorize, told));
 
     call.enter(Phase::Meter);
     meter::charge(call, &routed, &request).await?;
     let told = if call.rates.policy.is_empty() { "no limit applies" } else { call.rates.policy.as_str() };
-    passed.push((Phase::Meter, told.to_owned()));
+    rehearsal.passed.push((Phase::Meter, told.to_owned()));
 
     call.enter(Phase::Forward);
     let told = match routed.respond() {
@@ -84,7 +96,7 @@ pub(crate) async fn rehearse(
             format!("{} {scheme}://{}{}{path}", request.method(), routed.api.upstream_name, routed.api.base_path)
         }
     };
-    passed.push((Phase::Forward, told));
+    rehearsal.passed.push((Phase::Forward, told));
     Ok(())
 }
 
@@ -104,11 +116,11 @@ fn told_route(routed: &Routed<'_>) -> String {
     }
 }
 
-fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, keys_known: bool) -> String {
+fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, key_unknown: bool) -> String {
     match (&call.caller, presented, routed.access().0) {
         (Some(entry), ..) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
         (None, Presented::Nothing, Access::Public) => "public: anybody may call".to_owned(),
-        (None, Presented::Key(_), _) if !keys_known => {
+        (None, Presented::Key(_), _) if key_unknown => {
             "a key is there; it is not looked up, because no data folder is there or a running gate holds it".to_owned()
         }
         _ => "nobody known".to_owned(),

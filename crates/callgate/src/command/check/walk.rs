@@ -100,6 +100,11 @@ fn tell(walk: &Walk) {
         ));
     }
     match &walk.refusal {
+        None if walk.key_unknown => {
+            terminal::say(
+                "The call would be forwarded if its key is good here and has the scopes; the key was not looked up.",
+            );
+        }
         None => terminal::say("The call would be forwarded."),
         Some((phase, refusal)) => {
             terminal::say(&format!(
@@ -125,5 +130,5 @@ fn as_json(walk: &Walk) -> serde_json::Value {
         walk.passed.iter().map(|(phase, found)| serde_json::json!({ "phase": phase, "found": found })).collect();
     let refusal =
         walk.refusal.as_ref().map(|(phase, refusal)| serde_json::json!({ "phase": phase, "refusal": refusal }));
-    serde_json::json!({ "passed": passed, "refused": refusal, "would_refuse": walk.would_refuse })
+    serde_json::json!({ "passed": passed, "refused": refusal, "would_refuse": walk.would_refuse, "key_unknown": walk.key_unknown })
 }
