@@ -81,7 +81,7 @@ fn guessed(call: &Call<'_>, routed: &Routed<'_>, refusal: Refused) -> Refused {
         Some(wait_ns) => {
             Refusal::new(Code::LockedOut, "Too many wrong keys came from your address (setting `lockout`).")
                 .rule("lockout")
-                .gate_side(format!("and this call's own fault: {}", refusal.code.name()))
+                .gate_side(format!("apart from the lockout, this call would have heard {}", refusal.code.name()))
                 .retry_after_ns(wait_ns)
                 .field("www-authenticate", challenge(&routed.api.keys, &routed.api.name, None))
         }
