@@ -223,6 +223,22 @@ fn what_we_write_is_what_we_read() {
     }
 }
 
+/// With the values of `callgate guard http://localhost:3000` (`crates/callgate/src/command/guard.rs`).
+#[test]
+fn the_example_of_guard_is_what_guard_saves() {
+    let guard = write::Minimal {
+        api: "upstream".to_owned(),
+        upstream: "http://localhost:3000".to_owned(),
+        listen: "127.0.0.1:8080".parse().unwrap(),
+        data_dir: "./callgate-data".to_owned(),
+        log: Some("./callgate-data/access.log".to_owned()),
+        limits: vec!["50/s burst 100 per ip".to_owned(), "20/s burst 40 per key".to_owned()],
+        plan: None,
+        observe: false,
+    };
+    check_generated("examples/guard.yaml", &write::minimal(&guard));
+}
+
 /// The committed examples, with the certificates that one of them asks for.
 #[test]
 fn the_examples_load() {
