@@ -8,9 +8,10 @@ mod secret;
 use std::path::{Path, PathBuf};
 
 pub(crate) use fields::Fields;
-pub(crate) use scalar::{is_token, plain};
+pub(crate) use scalar::{is_token, nearest_address, plain};
 
 use crate::diagnostic::Diagnostic;
+use crate::settings::Section;
 use crate::suggest;
 use crate::tree::{Entry, Node, Span, Value};
 
@@ -20,6 +21,8 @@ pub(crate) struct Walk<'a> {
     folder: &'a Path,
     /// The environment, as a function so that tests need not change the process's.
     environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The entry of the operator's own that is being read, in place of `NAME`: `apis.shop`.
+    named: Option<String>,
     /// Everything found so far.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Files that a value came from or that were looked for.
@@ -30,7 +33,25 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(folder: &'a Path, environment: &'a dyn Fn(&str) -> Option<String>) -> Walk<'a> {
-        Walk { folder, environment, diagnostics: Vec::new(), files_read: Vec::new() }
+        Walk { folder, environment, named: None, diagnostics: Vec::new(), files_read: Vec::new() }
+    }
+
+    /// Reads an entry with a name of the operator's own, which messages then show: `apis`, `shop`.
+    pub(crate) fn within<T>(&mut self, list: &str, name: &str, read: impl FnOnce(&mut Walk<'a>) -> T) -> T {
+        self.named = Some(format!("{list}.{name}"));
+        let value = read(self);
+        self.named = None;
+        value
+    }
+
+    /// Where a section is, for messages: `apis.shop.upstream`.
+    pub(crate) fn place_of(&self, section: &Section) -> String {
+        let title = section.title;
+        let Some((list, below)) = title.split_once(".NAME") else { return title.to_owned() };
+        match &self.named {
+            Some(named) if named.split('.').next() == Some(list) => format!("{named}{below}"),
+            _ => title.to_owned(),
+        }
     }
 
     /// Notes a mistake and what to write instead.

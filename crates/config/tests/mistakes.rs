@@ -61,7 +61,7 @@ fn all_ten_at_once() {
        |
        = help: write the scheme too: `http://127.0.0.1:9000`
 
-    error: there is no setting `acess` in `apis.NAME`
+    error: there is no setting `acess` in `apis.bookshop`
       --> callgate.yaml:11:5
        |
     11 |     acess: key

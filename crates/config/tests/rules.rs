@@ -141,6 +141,18 @@ fn defaults_are_safe() {
 #[test]
 fn listeners() {
     check("listen: []", &["`listen` is an empty list"]);
+    for (written, address) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("0.0.0.0:80", "0.0.0.0:80"),
+        ("\"[::1]:81\"", "\"[::1]:81\""),
+        ("8082", "127.0.0.1:8082"),
+        ("localhost:http", "127.0.0.1:8080"),
+    ] {
+        check(&format!("listen: {written}"), &[&format!("| write `{{ address: {address} }}`")]);
+        check(&format!("listen: [{written}]"), &[&format!("| write `{{ address: {address} }}`")]);
+    }
+    check("listen: { address: \"localhost:http\" }", &["instead of its name: `127.0.0.1:8080`"]);
+    check("listen: { address: \"localhost:81\" }", &["instead of its name: `127.0.0.1:81`"]);
     check("listen: [{ address: 127.0.0.1:0 }, { address: 127.0.0.1:0 }]", &[]);
     check("listen: [{ address: 127.0.0.1:80 }, { address: 0.0.0.0:80 }]", &["`listen` can't use 0.0.0.0:80"]);
     check("listen: { cleartext: allow }", &["`address` is missing in `listen[]`"]);
@@ -206,7 +218,7 @@ fn where_an_api_is() {
 
 #[test]
 fn upstreams() {
-    check("apis: { a: {} }", &["`upstream` is missing in `apis.NAME`", "`upstream: http://127.0.0.1:9000`"]);
+    check("apis: { a: {} }", &["`upstream` is missing in `apis.a`", "`upstream: http://127.0.0.1:9000`"]);
     check_api("upstream: 127.0.0.1:9000", &["write the scheme too: `http://127.0.0.1:9000`"]);
     check_api("upstream: ftp://h", &["`ftp` is not spoken to upstreams"]);
     check_api("upstream: http://u:p@h", &["only scheme, host, port and path"]);
@@ -217,7 +229,7 @@ fn upstreams() {
     check_api("upstream: \"http://[::1]:9000/base/\"", &[]);
     check_api("upstream: http://localhost:8080", &["the gate itself, which listens on 127.0.0.1:8080"]);
     check_api("upstream: { servers: [\"http://a\", \"http://b\"] }", &["at `\"http://b\"`", "does not balance"]);
-    check_api("upstream: { host: caller }", &["`server` is missing"]);
+    check_api("upstream: { host: caller }", &["`server` is missing in `apis.bookshop.upstream`"]);
     check_api("upstream: { server: \"http://a\", servers: [\"http://a\"] }", &["say the same"]);
     check_api("upstream: { server: \"http://a\", health: /healthz }", &["does not read `health` yet"]);
     check_api("upstream: { server: \"https://a\", tls: { ca: x.pem } }", &["`x.pem` is not readable"]);
@@ -360,7 +372,7 @@ fn routes() {
     check_api(&routes("GET /a: { respond: {}, rewrite: /b }"), &["`rewrite` has no effect beside `respond`"]);
     check_api(
         &routes("GET /a: { upstream: \"http://x\" }"),
-        &["there is no setting `upstream`", "belongs under `apis.NAME`"],
+        &["there is no setting `upstream`", "belongs under `apis.bookshop`"],
     );
     check_api("routes: []", &["`routes` is an empty list"]);
     check_api("paths: { semicolons: true }", &["`refuse` or `allow`"]);

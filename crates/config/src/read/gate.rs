@@ -138,7 +138,14 @@ fn key_brand(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {
 fn plans(walk: &mut Walk<'_>, entry: &Entry) -> Option<BTreeMap<String, Plan>> {
     let section = section(&ROOT, "plans")?;
     let named = named(walk, entry)?;
-    Some(named.iter().filter_map(|one| Some((one.key.clone(), plan::plan(walk, one, section)?))).collect())
+    Some(
+        named
+            .iter()
+            .filter_map(|one| {
+                Some((one.key.clone(), walk.within("plans", &one.key, |walk| plan::plan(walk, one, section))?))
+            })
+            .collect(),
+    )
 }
 
 fn apis(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Api>> {
@@ -151,7 +158,8 @@ fn apis(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Api>> {
             "write at least one: `bookshop: { upstream: \"http://127.0.0.1:9000\" }`",
         );
     }
-    let apis: Vec<Api> = named.iter().filter_map(|one| api::api(walk, one, section)).collect();
+    let apis: Vec<Api> =
+        named.iter().filter_map(|one| walk.within("apis", &one.key, |walk| api::api(walk, one, section))).collect();
     reach::same_place(walk, named, &apis);
     // A mistake inside one API was noted; the file is not taken, but others are still compared.
     Some(apis)

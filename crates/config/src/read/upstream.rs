@@ -21,13 +21,14 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     if entry.value.text().is_some() {
         return url(walk, entry, &entry.value).map(with_defaults);
     }
-    let fields = walk.fields(&entry.value, entry.key_span, section(api, "upstream")?)?;
+    let own = section(api, "upstream")?;
+    let fields = walk.fields(&entry.value, entry.key_span, own)?;
     let server = fields.read(walk, "server", |walk, entry| url(walk, entry, &entry.value));
     let servers = fields.read(walk, "servers", servers);
     let words = [("upstream", false), ("caller", true)];
     let host_from_caller = fields.read(walk, "host", |walk, entry| walk.choice(entry, &entry.value, &words));
     let idle = fields.read(walk, "idle", Walk::duration);
-    let section = section(api, "upstream").and_then(|upstream| section(upstream, "tls"))?;
+    let section = section(own, "tls")?;
     let tls_ca = fields.read(walk, "tls", |walk, entry| {
         let fields = walk.fields(&entry.value, entry.key_span, section)?;
         fields.read(walk, "ca", Walk::file)
@@ -36,7 +37,8 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
         (true, true) => walk.error(fields.place("servers"), "`server` and `servers` say the same", "keep one of them"),
         (false, false) => {
             let help = "write `server: http://127.0.0.1:9000`";
-            walk.error(fields.span, "`server` is missing in `apis.NAME.upstream`", help);
+            let place = walk.place_of(own);
+            walk.error(fields.span, format!("`server` is missing in `{place}`"), help);
         }
         _ => {}
     }

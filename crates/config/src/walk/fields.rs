@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use crate::settings::Section;
 use crate::suggest;
 use crate::tree::{Entry, Node, Span, Value};
-use crate::walk::Walk;
+use crate::walk::{Walk, nearest_address};
+use crate::write::quoted;
 
 /// The settings written in one mapping.
 pub(crate) struct Fields<'n> {
@@ -24,9 +25,8 @@ impl Walk<'_> {
             Value::Map(entries) => entries.as_slice(),
             _ if node.is_nothing() => &[],
             _ => {
-                let names: Vec<&str> = section.settings().map(|setting| setting.name).take(4).collect();
-                let message = format!("`{}` is a mapping, and this is {}", section.title, node.described());
-                self.error(node.span, message, format!("write `{{ {}: … }}`", names.join(": …, ")));
+                let message = format!("`{}` is a mapping, and this is {}", self.place_of(section), node.described());
+                self.error(node.span, message, as_mapping(node, section));
                 return None;
             }
         };
@@ -49,7 +49,7 @@ impl Walk<'_> {
                 section.find(&entry.key).is_none() && nearest(&entry.key, section) == Some(setting.name)
             };
             if !entries.iter().any(|entry| entry.key == setting.name || mistyped(entry)) {
-                let message = format!("`{}` is missing in {}", setting.name, place_name(section));
+                let message = format!("`{}` is missing in {}", setting.name, self.place_name(section));
                 self.error(at, message, format!("write for example `{}: {}`", setting.name, setting.example));
             }
         }
@@ -60,14 +60,23 @@ impl Walk<'_> {
         let help = match nearest(&entry.key, section) {
             Some(near) => format!("did you mean `{near}`?"),
             None => match home_of(&entry.key, section) {
-                Some(home) => format!("`{}` belongs under {}", entry.key, place_name(home)),
+                Some(home) => format!("`{}` belongs under {}", entry.key, self.place_name(home)),
                 None => {
                     let names: Vec<&str> = section.settings().map(|setting| setting.name).collect();
-                    format!("{} takes {}", place_name(section), names.join(", "))
+                    format!("{} takes {}", self.place_name(section), names.join(", "))
                 }
             },
         };
-        self.error(entry.key_span, format!("there is no setting `{}` in {}", entry.key, place_name(section)), help);
+        self.error(
+            entry.key_span,
+            format!("there is no setting `{}` in {}", entry.key, self.place_name(section)),
+            help,
+        );
+    }
+
+    fn place_name(&self, section: &Section) -> String {
+        let is_file = section.title.starts_with(char::is_uppercase);
+        if is_file { "the file".to_owned() } else { format!("`{}`", self.place_of(section)) }
     }
 }
 
@@ -81,8 +90,15 @@ fn home_of(key: &str, not: &'static Section) -> Option<&'static Section> {
     homes.into_iter().find(|home| !std::ptr::eq(*home, not) && home.settings().any(|setting| setting.name == key))
 }
 
-fn place_name(section: &Section) -> String {
-    if section.title.starts_with(char::is_uppercase) { "the file".to_owned() } else { format!("`{}`", section.title) }
+/// How to write what should have been a mapping. An address alone is the first thing that people try.
+fn as_mapping(node: &Node, section: &'static Section) -> String {
+    let names: Vec<&str> = section.settings().map(|setting| setting.name).take(4).collect();
+    match node.text() {
+        Some(text) if names.first() == Some(&"address") => {
+            format!("write `{{ address: {} }}`", quoted(&nearest_address(text).to_string()))
+        }
+        _ => format!("write `{{ {}: … }}`", names.join(": …, ")),
+    }
 }
 
 // === impl Fields ===

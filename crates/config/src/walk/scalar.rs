@@ -94,10 +94,10 @@ impl Walk<'_> {
             Ok(port) => {
                 format!("write `127.0.0.1:{port}` for this machine alone, or `0.0.0.0:{port}` for all addresses")
             }
-            Err(_) => match text.strip_prefix("localhost:") {
-                Some(port) => format!("write the address instead of its name: `127.0.0.1:{port}`"),
-                None => "write an address and a port, for example `127.0.0.1:8080` or `[::1]:8080`".to_owned(),
-            },
+            Err(_) if text.starts_with("localhost:") => {
+                format!("write the address instead of its name: `{}`", nearest_address(text))
+            }
+            Err(_) => "write an address and a port, for example `127.0.0.1:8080` or `[::1]:8080`".to_owned(),
         };
         self.wrong(entry, entry.value.span, &entry.value.described(), help);
         None
@@ -171,6 +171,13 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// What somebody meant who wrote this for an address and a port: its port, or 8080 where it has none.
+pub(crate) fn nearest_address(text: &str) -> SocketAddr {
+    let port = text.strip_prefix("localhost:").unwrap_or(text.trim_start_matches(':'));
+    let port = port.parse::<u16>().unwrap_or(8080);
+    text.parse().unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// An IO error without the number that Rust puts behind it.
