@@ -41,6 +41,15 @@ impl Moments {
         unix_ms.map_or_else(|| word.to_owned(), |unix_ms| self.tell(unix_ms))
     }
 
+    /// `2027-01-31T12:00Z (3 min ago)`: a moment that is known to the minute, and that was not before another one.
+    #[must_use]
+    pub fn tell_minute(self, unix_ms: i64, not_before_ms: i64) -> String {
+        match Timestamp::from_second(unix_ms.div_euclid(1000)) {
+            Ok(at) => format!("{} ({})", at.strftime("%Y-%m-%dT%H:%MZ"), self.relative(unix_ms.max(not_before_ms))),
+            Err(_) => format!("{unix_ms} ms"),
+        }
+    }
+
     /// `3 min ago`, `in 30 days`.
     fn relative(self, unix_ms: i64) -> String {
         let apart = duration(unix_ms.abs_diff(self.now_ms));
@@ -96,6 +105,13 @@ mod tests {
         // Just made: a few milliseconds have gone by.
         check(86_400_000 * 30 - 7, "in 30 days");
         check(-86_400_000 * 365 * 3, "3 years ago");
+    }
+
+    #[test]
+    fn a_minute_is_not_before_what_came_first() {
+        let moments = Moments { now_ms: NOW_MS + 58_000 };
+        assert_eq!(moments.tell_minute(NOW_MS, NOW_MS + 50_000), "2027-01-31T00:00Z (8 s ago)");
+        assert_eq!(moments.tell_minute(NOW_MS - 120_000, NOW_MS - 900_000), "2027-01-30T23:58Z (3 min ago)");
     }
 
     #[test]

@@ -129,6 +129,22 @@ impl Which {
         callgate_config::load(file).ok().map(|loaded| loaded.config)
     }
 
+    /// The arguments that lead to the same gate again, as they are written behind a command that is shown to paste:
+    /// ` -c shop.yaml`. Empty where none were given.
+    #[must_use]
+    pub fn repeated(&self) -> String {
+        let path = |path: &PathBuf| path.display().to_string();
+        let given = [
+            ("-c", self.config.as_ref().map(path)),
+            ("--data-dir", self.data_dir.as_ref().map(path)),
+            ("--admin", self.admin.clone()),
+            ("--admin-token-file", self.admin_token_file.as_ref().map(path)),
+            ("--admin-ca", self.admin_ca.as_ref().map(path)),
+        ];
+        let given = given.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", quoted(&value?))));
+        given.collect()
+    }
+
     fn elsewhere(&self, url: &str) -> Result<Door> {
         let token = match &self.admin_token_file {
             Some(file) => {
@@ -200,6 +216,15 @@ impl Here {
     }
 }
 
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The `data_dir` of a file that has mistakes elsewhere; none when that cannot be told for sure.
 fn data_dir_in(source: &str, file: &Path) -> Option<PathBuf> {
     let root = callgate_config::parse_tree(source).ok()?;
@@ -231,5 +256,16 @@ mod tests {
         check("data_dir: env:DATA", None);
         check("data_dir: [a]", None);
         check("", None);
+    }
+
+    #[test]
+    fn which_gate_is_repeated_as_a_shell_takes_it() {
+        let check = |which: Which, expect: &str| assert_eq!(which.repeated(), expect);
+        check(Which::default(), "");
+        check(Which { config: Some("../shop.yaml".into()), ..Which::default() }, " -c ../shop.yaml");
+        check(Which { data_dir: Some("it's here".into()), ..Which::default() }, r" --data-dir 'it'\''s here'");
+        let admin = Some("https://127.0.0.1:9".to_owned());
+        let far = Which { admin, admin_token_file: Some("token".into()), ..Which::default() };
+        check(far, " --admin https://127.0.0.1:9 --admin-token-file token");
     }
 }

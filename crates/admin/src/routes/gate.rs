@@ -30,8 +30,13 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Answer<Status> {
 /// The plans of the configuration.
 #[utoipa::path(get, path = "/v1/plans", tag = "gate", operation_id = "plans_list",
     responses((status = 200, body = Plans)))]
-pub(crate) async fn plans(State(desk): State<Desk>) -> Answer<Plans> {
-    Answer(StatusCode::OK, Plans { plans: desk.operations().plans() })
+pub(crate) async fn plans(State(desk): State<Desk>) -> Result<Answer<Plans>, AdminError> {
+    let consumers = desk.registry().consumers().await?;
+    let mut plans = desk.operations().plans();
+    for plan in &mut plans {
+        plan.consumers = consumers.iter().filter(|consumer| consumer.plan.as_ref() == Some(&plan.name)).count();
+    }
+    Ok(Answer(StatusCode::OK, Plans { plans }))
 }
 
 /// Reads the configuration file again.

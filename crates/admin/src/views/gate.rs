@@ -78,6 +78,9 @@ pub struct Plan {
     pub concurrent: Option<u32>,
     /// `enforce` or `observe`.
     pub mode: String,
+    /// How many consumers are on it.
+    #[serde(default)]
+    pub consumers: usize,
 }
 
 /// What a reload did.
@@ -136,6 +139,8 @@ impl Plan {
                 callgate_model::Mode::Enforce => "enforce".to_owned(),
                 callgate_model::Mode::Observe => "observe".to_owned(),
             },
+            // The store's to say, not the configuration's.
+            consumers: 0,
         }
     }
 }

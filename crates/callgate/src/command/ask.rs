@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use anyhow::Result;
-use callgate_admin::{AdminClient, AdminError, Door};
+use callgate_admin::{AdminClient, AdminCode, AdminError, Door};
 use clap::Args;
 use serde::Serialize;
 
@@ -38,6 +38,17 @@ impl Ask {
     /// See [`Ask::act`]; or nothing was ever written that could be read.
     pub async fn read<T>(&self, act: impl AsyncFnOnce(&AdminClient) -> Result<T, AdminError>) -> Result<T> {
         through(self.which.reading_door().await?, act).await
+    }
+
+    /// An error about this consumer: where there is none of that name, with the command that makes it.
+    #[must_use]
+    pub fn of_consumer(&self, name: &str, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast_ref::<AdminError>() {
+            Some(told) if told.code == AdminCode::NotFound => {
+                anyhow::anyhow!("{told}; make it: callgate consumers create {name}{}", self.which.repeated())
+            }
+            _ => error,
+        }
     }
 
     /// Shows an answer: as JSON, or in words.

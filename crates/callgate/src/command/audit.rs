@@ -58,7 +58,10 @@ impl Audit {
         match self.act {
             Act::List { act, actor, subject, since, limit, ask } => {
                 let query = AuditQuery { act, actor, subject, since, before: None, limit };
-                ask.show(&ask.read(async |gate| gate.audit_list(&query).await).await?, list)?;
+                let mut listed = ask.read(async |gate| gate.audit_list(&query).await).await?;
+                // The admin API pages from the newest back; here, as in every log, the newest stands last.
+                listed.entries.reverse();
+                ask.show(&listed, list)?;
                 Ok(ExitCode::SUCCESS)
             }
             Act::Verify { ask } => {
@@ -77,7 +80,7 @@ fn list(listed: &AuditEntries) -> String {
     }
     let moments = Moments::now();
     let mut table = terminal::table(["seq", "at", "who", "act", "to what", "detail"]);
-    for entry in listed.entries.iter().rev() {
+    for entry in &listed.entries {
         let detail = if entry.detail.as_object().is_some_and(serde_json::Map::is_empty) {
             String::new()
         } else {

@@ -8,6 +8,7 @@ use super::ask::Ask;
 use super::keys;
 use crate::moment::Moments;
 use crate::terminal;
+use crate::which::Which;
 
 /// Make, list, show and remove consumers, and put them on plans
 #[derive(Debug, Args)]
@@ -74,19 +75,24 @@ impl Consumers {
             Act::Create { name, plan, ask } => {
                 let made = ask.act(async |gate| gate.consumers_create(&name, plan.as_deref()).await).await?;
                 ask.show(&made, |made| {
-                    format!("consumer `{name}` is made, {}\nnext: callgate keys create {name}", on_plan(made))
+                    let next = format!("callgate keys create {name}{}", ask.which.repeated());
+                    format!("consumer `{name}` is made, {}\nnext: {next}", on_plan(made))
                 })
             }
-            Act::List { ask } => ask.show(&ask.read(async |gate| gate.consumers_list().await).await?, list),
+            Act::List { ask } => {
+                let listed = ask.read(async |gate| gate.consumers_list().await).await?;
+                ask.show(&listed, |listed| list(listed, &ask.which))
+            }
             Act::Show { name, ask } => {
                 let both = async |gate: &callgate_admin::AdminClient| {
                     Ok((gate.consumers_show(&name).await?, gate.keys_list(Some(&name)).await?.keys))
                 };
-                let (consumer, keys) = ask.read(both).await?;
-                ask.show(&consumer, |consumer| show(consumer, &keys))
+                let (consumer, keys) = ask.read(both).await.map_err(|error| ask.of_consumer(&name, error))?;
+                ask.show(&consumer, |consumer| show(consumer, &keys, &ask.which))
             }
             Act::Plan { name, plan, none: _, ask } => {
-                let now = ask.act(async |gate| gate.consumers_set_plan(&name, plan.as_deref()).await).await?;
+                let now = ask.act(async |gate| gate.consumers_set_plan(&name, plan.as_deref()).await).await;
+                let now = now.map_err(|error| ask.of_consumer(&name, error))?;
                 ask.show(&now, |now| format!("consumer `{name}` is {} from the next call on", on_plan(now)))
             }
             Act::Remove { name, ask } => {
@@ -103,9 +109,9 @@ fn on_plan(consumer: &Consumer) -> String {
     }
 }
 
-fn list(listed: &Listed) -> String {
+fn list(listed: &Listed, which: &Which) -> String {
     if listed.consumers.is_empty() {
-        return "there are no consumers; make one: callgate consumers create NAME".to_owned();
+        return format!("there are no consumers; make one: callgate consumers create NAME{}", which.repeated());
     }
     let moments = Moments::now();
     let mut table = terminal::table(["consumer", "plan", "created"]);
@@ -115,14 +121,16 @@ fn list(listed: &Listed) -> String {
     terminal::with_rest(&table, listed.truncated)
 }
 
-fn show(consumer: &Consumer, of_it: &[Key]) -> String {
+fn show(consumer: &Consumer, of_it: &[Key], which: &Which) -> String {
     let facts = terminal::facts(&[
         ("consumer", consumer.name.clone()),
         ("plan", consumer.plan.clone().unwrap_or_else(|| "none".to_owned())),
         ("created", Moments::now().tell(consumer.created_ms)),
     ]);
     match of_it {
-        [] => format!("{facts}\nit has no keys; make one: callgate keys create {}", consumer.name),
+        [] => {
+            format!("{facts}\nit has no keys; make one: callgate keys create {}{}", consumer.name, which.repeated())
+        }
         keys => format!("{facts}\n\n{}", keys::table(keys).trim_fmt()),
     }
 }

@@ -126,12 +126,16 @@ impl Keys {
                     let made = gate.keys_create(&asked).await?;
                     Ok((made, gate.status().await.ok()))
                 };
-                let (made, status) = ask.act(act).await?;
+                let (made, status) = ask.act(act).await.map_err(|error| ask.of_consumer(&asked.consumer, error))?;
                 ask.show(&made, |made| told::created(made, &sample::curl(made, status, &ask.which)))
             }
             Act::List { consumer, ask } => {
-                let listed = ask.read(async |gate| gate.keys_list(consumer.as_deref()).await).await?;
-                ask.show(&listed, |listed| told::list(listed, consumer.as_deref()))
+                let listed = ask.read(async |gate| gate.keys_list(consumer.as_deref()).await).await;
+                let listed = listed.map_err(|error| match &consumer {
+                    Some(name) => ask.of_consumer(name, error),
+                    None => error,
+                })?;
+                ask.show(&listed, |listed| told::list(listed, consumer.as_deref(), &ask.which))
             }
             Act::Show { id, ask } => {
                 let id = id_of(&id)?;
@@ -158,7 +162,8 @@ impl Keys {
                 let key = import::text(file.as_deref())?;
                 let May { scopes, apis, ips, not_before, expires, label } = may;
                 let asked = KeyImport { consumer, key, label, scopes, apis, ips, not_before, expires };
-                let taken = ask.act(async |gate| gate.keys_import(&asked).await).await?;
+                let taken = ask.act(async |gate| gate.keys_import(&asked).await).await;
+                let taken = taken.map_err(|error| ask.of_consumer(&asked.consumer, error))?;
                 ask.show(&taken, told::imported)
             }
         }

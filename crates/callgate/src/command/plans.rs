@@ -52,7 +52,6 @@ impl Plans {
 }
 
 fn list(listed: &Listed, consumers: &[Consumer]) -> String {
-    let on = |plan: &str| consumers.iter().filter(|consumer| consumer.plan.as_deref() == Some(plan)).count();
     let mut text = match listed.plans.as_slice() {
         [] => "there are no plans; write them under `plans:` in the configuration".to_owned(),
         plans => {
@@ -64,7 +63,7 @@ fn list(listed: &Listed, consumers: &[Consumer]) -> String {
                     or_dash(&plan.quotas),
                     plan.concurrent.map_or_else(|| "-".to_owned(), |count| count.to_string()),
                     plan.mode.clone(),
-                    on(&plan.name).to_string(),
+                    plan.consumers.to_string(),
                 ]);
             }
             table.trim_fmt()

@@ -52,14 +52,15 @@ fn revoking_twice_is_no_fault_and_keeps_the_first_moment() {
 #[test]
 fn what_cannot_be_is_told_in_one_go() {
     let house = House::with_ada();
-    house.fails(&["keys", "create", "bob"], &["no consumer `bob`"]);
+    house.fails(&["keys", "create", "bob"], &["no consumer `bob`; make it: callgate consumers create bob\n"]);
     house.fails(&["keys", "create", "ada", "--api", "shpo"], &["`shpo`", "it has `shop`"]);
     let wrong = ["--scope", "a b", "--ip", "10.0.0.999", "--expires", "soon"];
     house.fails(&[&["keys", "create", "ada"], &wrong[..]].concat(), &["a b", "10.0.0.999", "soon", "30d"]);
     house.fails(&["keys", "show", "AAAAAAAA"], &["AAAAAAAA"]);
     house.fails(&["keys", "revoke", "AAAAAAAA"], &["AAAAAAAA"]);
     house.fails(&["keys", "revoke", "short"], &["8 letters or digits"]);
-    house.fails(&["keys", "list", "bob"], &["no consumer `bob`"]);
+    let same_gate = "no consumer `bob`; make it: callgate consumers create bob -c callgate.yaml";
+    house.fails(&["keys", "list", "bob", "-c", "callgate.yaml"], &[same_gate]);
     assert_eq!(house.json(&["keys", "list"])["keys"], serde_json::json!([]));
 }
 

@@ -24,7 +24,8 @@ fn data_dir(house: &House) -> String {
 #[test]
 fn consumers_are_listed_moved_and_removed_with_their_keys() {
     let house = House::with_ada();
-    house.done(&["consumers", "create", "bob"]);
+    let told = house.done(&["consumers", "create", "bob", "-c", "callgate.yaml"]);
+    assert!(told.contains("next: callgate keys create bob -c callgate.yaml"), "{told}");
     let (one, _) = house.key("ada", &[]);
     let (two, _) = house.key("ada", &[]);
     assert!(house.done(&["consumers", "list"]).contains("free"));
@@ -52,6 +53,7 @@ fn plans_are_those_of_the_file_before_anything_has_run() {
     let counted = house.done(&["plans"]);
     let of = |plan: &str| counted.lines().find(|line| line.contains(plan)).and_then(|line| line.chars().last());
     assert_eq!((of("free"), of("gold")), (Some('1'), Some('0')), "{counted}");
+    assert_eq!(house.json(&["plans"])["plans"][0]["consumers"], 1);
     // A plan that is gone from the file holds nobody to anything: that must not go unseen.
     let file = house.path().join("callgate.yaml");
     let without = std::fs::read_to_string(&file).unwrap().replace("  free:", "  basic:");
@@ -69,7 +71,7 @@ fn every_act_is_audited_and_a_changed_log_is_found_out() {
         let acts = listed["entries"].as_array().unwrap().iter().map(|entry| entry["act"].as_str().unwrap().to_owned());
         acts.collect::<Vec<_>>()
     };
-    assert_eq!(acts(&[]), ["key.revoke", "key.create", "consumer.create"]);
+    assert_eq!(acts(&[]), ["consumer.create", "key.create", "key.revoke"]);
     assert_eq!(acts(&["--act", "key", "--limit", "1"]), ["key.revoke"]);
     assert_eq!(acts(&["--subject", "ada", "--since", "1h"]), ["consumer.create"]);
     assert_eq!(acts(&["--actor", "token:nobody"]), [""; 0]);

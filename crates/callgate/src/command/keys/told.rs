@@ -5,6 +5,7 @@ use callgate_records::printable;
 
 use crate::moment::Moments;
 use crate::terminal;
+use crate::which::Which;
 
 /// A new key; `sample` is a call with it.
 pub(super) fn created(made: &KeyCreated, sample: &str) -> String {
@@ -39,11 +40,12 @@ pub(super) fn imported(key: &Key) -> String {
     format!("the key is taken over; only its hash is kept\n{}", show(key))
 }
 
-pub(super) fn list(listed: &Keys, consumer: Option<&str>) -> String {
+pub(super) fn list(listed: &Keys, consumer: Option<&str>, which: &Which) -> String {
     if listed.keys.is_empty() {
+        let gate = which.repeated();
         return match consumer {
-            Some(name) => format!("`{name}` has no keys; make one: callgate keys create {name}"),
-            None => "there are no keys; make one: callgate keys create CONSUMER".to_owned(),
+            Some(name) => format!("`{name}` has no keys; make one: callgate keys create {name}{gate}"),
+            None => format!("there are no keys; make one: callgate keys create CONSUMER{gate}"),
         };
     }
     terminal::with_rest(&table(&listed.keys), listed.truncated)
@@ -60,7 +62,7 @@ pub(in crate::command) fn table(keys: &[Key]) -> comfy_table::Table {
             standing(key).to_owned(),
             or(&key.scopes, "-"),
             moments.tell_or(key.expires_ms, "never"),
-            moments.tell_or(key.last_used_ms, "never"),
+            last_used(key, moments),
             label(key).unwrap_or_else(|| "-".to_owned()),
         ]);
     }
@@ -77,7 +79,7 @@ pub(super) fn show(key: &Key) -> String {
         rows.push(("imported", "yes, from elsewhere".to_owned()));
     }
     rows.push(("created", moments.tell(key.created_ms)));
-    rows.push(("last used", moments.tell_or(key.last_used_ms, "never")));
+    rows.push(("last used", last_used(key, moments)));
     rows.extend(key.successor.map(|id| ("replaced by", id.to_string())));
     terminal::facts(&rows)
 }
@@ -89,6 +91,14 @@ fn restrictions(key: &Key, moments: Moments) -> Vec<(&'static str, String)> {
     rows.push(("expires", moments.tell_or(key.expires_ms, "never")));
     rows.extend(label(key).map(|label| ("label", label)));
     rows
+}
+
+/// It is kept to the minute, which may have begun before the key was made: told from then, no key was used earlier.
+fn last_used(key: &Key, moments: Moments) -> String {
+    match key.last_used_ms {
+        Some(at_ms) => moments.tell_minute(at_ms, key.created_ms),
+        None => "never".to_owned(),
+    }
 }
 
 fn label(key: &Key) -> Option<String> {
