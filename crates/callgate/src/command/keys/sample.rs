@@ -29,9 +29,19 @@ pub(super) fn curl(made: &KeyCreated, status: Option<Status>, which: &Which) -> 
         (None, Some(api)) => (api.host.as_deref(), api.path.as_str()),
         (None, None) => (None, "/"),
     };
-    let host = host.map_or_else(String::new, |host| format!(" -H 'Host: {}'", host.replacen('*', "www", 1)));
-    let listening = listening.unwrap_or_else(|| "http://GATE".to_owned());
-    format!("curl {credential}{host} {listening}{}/", path.trim_end_matches('/'))
+    let host = host.map(|host| host.replacen('*', "www", 1));
+    format!("curl {credential}{}/", place(host.as_deref(), listening.as_deref(), path.trim_end_matches('/')))
+}
+
+/// Where to: options and the URL, without the slash at its end.
+fn place(host: Option<&str>, listening: Option<&str>, path: &str) -> String {
+    let listening = listening.unwrap_or("http://GATE");
+    let Some(host) = host else { return format!(" {listening}{path}") };
+    // Over TLS the name stands in the handshake, before any field: a Host field alone gets the wrong certificate.
+    match listening.strip_prefix("https://").and_then(|address| address.rsplit_once(':')) {
+        Some((address, port)) => format!(" --resolve {host}:{port}:{address} https://{host}:{port}{path}"),
+        None => format!(" -H 'Host: {host}' {listening}{path}"),
+    }
 }
 
 fn credential(api: Option<&Api>, key: &str) -> String {
@@ -55,4 +65,21 @@ fn listens(config: &Config) -> Option<String> {
 /// A gate that listens on every address is reached on loopback from here.
 fn reachable(address: &str) -> String {
     address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_over_tls_is_asked_by_its_name() {
+        let check = |host, listening, expect: &str| assert_eq!(place(host, listening, "/shop"), expect);
+        check(None, None, " http://GATE/shop");
+        check(None, Some("https://127.0.0.1:8443"), " https://127.0.0.1:8443/shop");
+        check(Some("a.test"), Some("http://127.0.0.1:80"), " -H 'Host: a.test' http://127.0.0.1:80/shop");
+        let resolved = " --resolve a.test:8443:127.0.0.1 https://a.test:8443/shop";
+        check(Some("a.test"), Some("https://127.0.0.1:8443"), resolved);
+        let resolved = " --resolve a.test:8443:[::1] https://a.test:8443/shop";
+        check(Some("a.test"), Some("https://[::1]:8443"), resolved);
+    }
 }
