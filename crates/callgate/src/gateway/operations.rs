@@ -1,10 +1,12 @@
 //! What the admin API may do to the running gate.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callgate_admin::operations::Boxed;
 use callgate_admin::views::{ApiSummary, GateSummary, Plan, Reloaded};
 use callgate_admin::{AdminCode, AdminError, Operations};
+use callgate_config::{Config, HeaderRules};
 use callgate_gateway::Gate;
 use callgate_model::Mode;
 use callgate_records::Follow;
@@ -65,6 +67,7 @@ impl Operations for RunningGate {
 
     fn reload(&self) -> Boxed<'_, Result<Reloaded, AdminError>> {
         let reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = self.gate.snapshot().config.clone();
         Box::pin(async move {
             let Some(reloader) = reloader else {
                 return Err(AdminError::new(
@@ -72,9 +75,11 @@ impl Operations for RunningGate {
                     "this gate was started without a file: there is nothing to reload",
                 ));
             };
+            let file = reloader.path().to_owned();
             match tokio::task::spawn_blocking(move || reloader.reload()).await {
                 Ok(Ok(report)) => Ok(Reloaded {
-                    changed: true,
+                    changed: report.routes_added + report.routes_removed > 0
+                        || !same(&file, &before, &self.gate.snapshot().config),
                     summary: super::reload::told(&report),
                     needs_restart: report.needs_restart,
                 }),
@@ -93,4 +98,21 @@ impl Operations for RunningGate {
             self.gate.recorder.flush().await;
         })
     }
+}
+
+/// Whether nothing at all is different. Where the gate also watches other files (certificates, secrets), what those held
+/// before is not known any more, so that a new certificate is never told as no change.
+fn same(file: &Path, before: &Config, after: &Config) -> bool {
+    let only_it = |config: &Config| config.watched.iter().all(|watched| watched == file);
+    // Their printed forms hide secrets, so the fields that may have some are held against each other besides.
+    only_it(before)
+        && only_it(after)
+        && format!("{before:?}") == format!("{after:?}")
+        && headers(before).eq(headers(after))
+}
+
+fn headers(config: &Config) -> impl Iterator<Item = &HeaderRules> {
+    config.apis.iter().flat_map(|api| {
+        std::iter::once(&api.guards.headers).chain(api.routes.iter().map(|route| &route.guards.headers))
+    })
 }

@@ -27,7 +27,8 @@ fn a_running_gate_does_the_acts_and_knows_its_port() {
     assert_eq!(made.stderr, "", "nothing to say of the way: {made}");
     let told = gate.run(&["keys", "create", "ada"]).expect_success().stdout;
     assert!(told.contains(&format!("{}/shop/", gate.url())), "the curl line has the resolved port: {told}");
-    assert!(gate.run(&["reload"]).expect_success().stdout.contains("taken over"));
+    assert_eq!(gate.run_json(&["reload"])["changed"], false);
+    assert!(gate.run(&["reload"]).expect_success().stdout.contains("is as it was"));
     let held = gate.run(&["restore", "nowhere"]);
     assert!(held.code == Some(1), "{held}");
 }
