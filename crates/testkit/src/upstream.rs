@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::answer::{self, Fault};
 use crate::signal::Signal;
@@ -121,7 +121,13 @@ impl ScriptedUpstream {
     /// An address on which nobody listens.
     #[must_use]
     pub fn nobody() -> SocketAddr {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+        // Bound and never listening, as long as the test's process lives: a port that was only looked for would be given to
+        // the next test that asks for one.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        std::mem::forget(socket);
+        address
     }
 
     /// Where it listens.
