@@ -51,6 +51,9 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     // cannot be judged.
     call.enter(Phase::Read);
     let request = read::normalise(call, request)?;
+    // What a listener lets in, it lets in for everything: its redirect and its 404 too.
+    call.enter(Phase::Admit);
+    admit::listener_addresses(call)?;
 
     // Who is meant decides which rules hold. That there is no such route is told later, and only to callers who may know
     // the API: an anonymous one hears 401 first, so it cannot map it.

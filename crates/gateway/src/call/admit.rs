@@ -14,18 +14,28 @@ use super::route::Routed;
 use super::state::Call;
 use crate::limiter::{Cell, Charges};
 use crate::policy::size;
+use crate::snapshot::ListenerPolicy;
 
-/// Addresses: the listener's rules, the API's, and every matching route's.
+/// The listener's addresses: they hold for whatever comes through it, wherever it leads.
+///
+/// # Errors
+/// `ip_denied`.
+pub(crate) fn listener_addresses(call: &mut Call<'_>) -> Result<(), Refused> {
+    let client = call.record.client;
+    match call.listener() {
+        Some(ListenerPolicy { ip: Some(policy), watched, .. }) => {
+            call.judge(watched.only_watches(Rule::Ip), policy.check(client))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Addresses: the API's rules, and every matching route's.
 ///
 /// # Errors
 /// `ip_denied`.
 pub(crate) fn addresses(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
     let client = call.record.client;
-    if let Some(listener) = call.listener()
-        && let Some(policy) = &listener.ip
-    {
-        call.judge(listener.watched.only_watches(Rule::Ip), policy.check(client))?;
-    }
     for guards in routed.guards() {
         if let Some(policy) = &guards.ip {
             call.judge(guards.only_watches(Rule::Ip), policy.check(client))?;

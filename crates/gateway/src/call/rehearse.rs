@@ -33,6 +33,8 @@ pub(crate) async fn rehearse(
 ) -> Result<(), Refused> {
     call.enter(Phase::Read);
     let request = read::normalise(call, request)?;
+    call.enter(Phase::Admit);
+    admit::listener_addresses(call)?;
     rehearsal.passed.push((
         Phase::Read,
         format!("host `{}`, path `{}`, client {}", request.host, request.path, call.record.client),

@@ -213,3 +213,18 @@ fn misdirected_to_the_host_of_another_certificate() {
         assert_eq!(client.answer().summary(), expect, "{host}");
     }
 }
+
+/// Whom a listener does not let in, it tells nothing: not that there is no such API, not where https is.
+#[test]
+fn a_listeners_addresses_hold_wherever_the_call_leads() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let yaml = format!(
+        "version: 1\nlisten: {{ address: 127.0.0.1:0, ip: {{ deny: [127.0.0.0/8] }} }}\napis:\n  shop: {{ path: /shop, upstream: \"{}\", access: public }}\n",
+        upstream.url()
+    );
+    let house = House::start(&yaml);
+    for call in ["GET /shop/a", "GET /nowhere", "OPTIONS *"] {
+        check(&house.call(call), "403 ip_denied");
+    }
+    assert_eq!(upstream.count(), 0);
+}
