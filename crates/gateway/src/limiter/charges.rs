@@ -87,6 +87,10 @@ impl<'gate, L: Copy> Charges<'gate, L> {
     /// # Errors
     /// The limit that refuses and how long it would, with nothing charged.
     pub fn charge(&mut self, now_ns: u64, mut would: impl FnMut(L, u64)) -> Result<(), (L, u64)> {
+        // What an earlier call was charged is its own: only this one's charges may be given back.
+        for charge in &mut self.charges {
+            charge.charged = false;
+        }
         // Of several limits that refuse, the one that refuses longest is named: waiting for it satisfies the others too.
         let mut longest: Option<(L, u64)> = None;
         for charge in self.charges.iter().filter(|charge| !charge.only_watches) {
