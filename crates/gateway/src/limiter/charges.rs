@@ -151,14 +151,19 @@ mod tests {
     fn one_refusing_limit_charges_none() {
         let table = Addresses::new(64);
         let (wide, narrow) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let mut charges = Charges::new(&table);
-        charges.add(Cell::Owned(Arc::clone(&wide)), Rate { interval_ns: 1_000, burst: 100 }, "wide", false);
-        charges.add(Cell::Owned(narrow), Rate { interval_ns: 1_000, burst: 1 }, "narrow", false);
-        assert_eq!(charges.charge(NOW, |_, _| {}), Ok(()));
-        assert_eq!(charges.charge(NOW, |_, _| {}), Err(("narrow", 1_000)));
+        let call = || {
+            let mut charges = Charges::new(&table);
+            charges.add(Cell::Owned(Arc::clone(&wide)), Rate { interval_ns: 1_000, burst: 100 }, "wide", false);
+            charges.add(Cell::Owned(Arc::clone(&narrow)), Rate { interval_ns: 1_000, burst: 1 }, "narrow", false);
+            charges
+        };
+        let (mut first, mut second) = (call(), call());
+        assert_eq!(first.charge(NOW, |_, _| {}), Ok(()));
+        assert_eq!(second.charge(NOW, |_, _| {}), Err(("narrow", 1_000)));
+        second.give_back();
         assert_eq!(wide.load(Ordering::Relaxed), NOW + 1_000, "the wide limit was charged once");
-        charges.give_back();
-        charges.give_back();
+        first.give_back();
+        first.give_back();
         assert_eq!(wide.load(Ordering::Relaxed), NOW, "and is given back once");
     }
 
