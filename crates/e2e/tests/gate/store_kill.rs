@@ -19,7 +19,7 @@ fn no_acknowledged_key_revocation_or_audit_entry_is_lost() {
         let gone = good.remove(round);
         gate.revoke(&gone);
         revoked.push(gone);
-        // Killed right after the last answer, while another act is under way.
+        // Killed right after the last answer; an act under way at the kill itself is not tried here.
         let killed = std::thread::scope(|scope| {
             let acting = scope.spawn(|| gate.run(&["keys", "create", "ada", "--json"]));
             acting.join().unwrap()
