@@ -43,12 +43,13 @@ pub struct Bound {
     pub tls: bool,
 }
 
-/// What a connection needs to know of where it came in.
+/// What a connection needs to know of where it came in. Open for the instruction counts of `bench/hot`.
 #[derive(Debug, Clone)]
-struct Door {
-    index: usize,
-    tls: bool,
-    name: Arc<str>,
+#[doc(hidden)]
+pub struct Door {
+    pub index: usize,
+    pub tls: bool,
+    pub name: Arc<str>,
 }
 
 // === impl Plane ===
@@ -151,7 +152,9 @@ async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server:
     }
 }
 
-async fn serve<IO>(
+/// Serves one greeted connection to its end. Open for the instruction counts of `bench/hot`.
+#[doc(hidden)]
+pub async fn serve<IO>(
     greeted: Greeted<IO>,
     peer: std::net::IpAddr,
     door: Door,
