@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
-use callgate_gateway::quota::Quotas;
+use callgate_gateway::quota::{Clerk, Quotas};
 use callgate_gateway::{Gate, Snapshot};
 use callgate_model::{Clock, bounds};
 use callgate_records::{LogTarget, Recorder, RecorderConfig, RecorderGuard, RecorderHandle};
-use callgate_store::{CallsDb, Store};
+use callgate_store::CallsDb;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -65,7 +65,9 @@ pub(crate) struct Shipped {
     pub(crate) texts: Vec<String>,
     /// What it keeps.
     pub(crate) kept: Kept,
-    store: Store,
+    /// Hears what cells of quota ask for, and never answers: each caller lives on its first block, which is large enough. A
+    /// clerk at work would be a store's transactions beside the calls, at moments that no two runs share.
+    _clerk: Clerk,
 }
 
 /// One thread does everything but the recorder's and the databases' work: a count must not depend on who waits for whom.
@@ -111,24 +113,9 @@ impl Shipped {
             .map_err(|report| anyhow!("the configuration: {}", report.render(false)))?;
         let snapshot = Snapshot::compile(Arc::new(loaded.config), None)?;
         let Keys { table, texts } = Keys::make(Some("standard"));
-        let store = Store::open(&kept.folder.path().join("store"), clock.clone()).await?;
         let (quotas, clerk) = Quotas::new(clock.clone());
-        tokio::spawn(clerk.run(store.clone(), clock.clone()));
         let gate = Arc::new(Gate::new(snapshot, Arc::new(table), quotas, kept.recorder.clone(), clock));
-        Ok(Shipped { gate, texts, kept, store })
-    }
-
-    /// Waits until so many subjects have their block of quota from the store: after that, no call asks for one.
-    pub(crate) async fn leased(&self, subjects: usize) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            let there = self.store.quota_usage_all().await?.len();
-            if there == subjects {
-                return Ok(());
-            }
-            ensure!(start.elapsed() < PATIENCE, "{there} of {subjects} subjects have a block of quota");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        Ok(Shipped { gate, texts, kept, _clerk: clerk })
     }
 
     /// Ends it; every one of `times` calls must have its line in the access log.
@@ -137,8 +124,6 @@ impl Shipped {
         ensure!(table.lines == times, "{} lines in the access log after {times} calls", table.lines);
         let calls = self.gate.in_flight();
         ensure!(calls == 0, "{calls} calls are still running");
-        drop(self.gate);
-        self.store.close().await;
         Ok(())
     }
 }
