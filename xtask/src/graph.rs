@@ -14,7 +14,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (2, &["callgate-config", "callgate-store"]),
     (1, &["callgate-wire", "callgate-model"]),
     // Beside the house: they see what a user sees, and know none of its rooms.
-    (0, &["callgate-bookshop", "callgate-testkit", "callgate-e2e", "xtask"]),
+    (0, &["callgate-bench", "callgate-bookshop", "callgate-testkit", "callgate-e2e", "xtask"]),
 ];
 
 /// Compares the graph with the floors.

@@ -1,5 +1,6 @@
 //! The chores of this repository. `cargo xtask test` runs every check there is; start reading in `test.rs`.
 
+mod bench;
 mod documents;
 mod graph;
 mod shell;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask test [STEP…]    every check, or only these; stops at the first that fails
 cargo xtask test --list     the steps, in their order
+cargo xtask bench [SCENARIO…] [--quick] [--json FILE]    Callgate beside its peers; --help shows the rest
 ";
 
 fn main() -> ExitCode {
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["test", steps @ ..] => test::run(steps),
+        ["bench", words @ ..] => bench::run(words),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

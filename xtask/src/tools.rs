@@ -18,17 +18,40 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
+/// What the bench starts beside that.
+const BENCH_PROGRAMS: &[(&str, &str)] = &[
+    ("h2load", "nghttp2-client"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx"),
+    ("openssl", "openssl"),
+    ("setpriv", "util-linux"),
+    ("taskset", "util-linux"),
+    ("wrk", "wrk"),
+];
+
 /// A cargo subcommand, and a version that builds with the workspace's `rust-version`. Both take four minutes on two cores.
 pub(crate) const NEXTEST: (&str, &str) = ("cargo-nextest", "0.9.143");
 /// See [`NEXTEST`].
 pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 
-/// Installs the programs that are missing, with apt.
+/// Installs the programs that tests need and that are missing, with apt.
 ///
 /// # Errors
 /// Which programs are still missing.
 pub(crate) fn programs() -> Result<()> {
-    let packages = packages(&missing());
+    install("tests need", PROGRAMS)
+}
+
+/// The same for the bench.
+///
+/// # Errors
+/// Which programs are still missing.
+pub(crate) fn bench() -> Result<()> {
+    install("the bench needs", BENCH_PROGRAMS)
+}
+
+fn install(who: &str, programs: &'static [(&'static str, &'static str)]) -> Result<()> {
+    let packages = packages(&missing(programs));
     if packages.is_empty() {
         return Ok(());
     }
@@ -43,11 +66,11 @@ pub(crate) fn programs() -> Result<()> {
             eprintln!("apt: {error:#}");
         }
     }
-    let missing = missing();
+    let missing = missing(programs);
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
         bail!(
-            "tests need {}: install {} (as root, on Debian: apt-get install {})",
+            "{who} {}: install {} (as root, on Debian: apt-get install {})",
             names.join(", "),
             packages.join(", "),
             packages.join(" ")
@@ -76,8 +99,8 @@ pub(crate) fn subcommand((name, version): (&str, &str)) -> Result<()> {
     Ok(())
 }
 
-fn missing() -> Vec<(&'static str, &'static str)> {
-    PROGRAMS.iter().copied().filter(|(program, _)| !shell::has(program)).collect()
+fn missing(programs: &'static [(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    programs.iter().copied().filter(|(program, _)| !shell::has(program)).collect()
 }
 
 fn packages(missing: &[(&'static str, &'static str)]) -> Vec<&'static str> {

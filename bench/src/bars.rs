@@ -1,0 +1,37 @@
+//! What Callgate is to reach. A figure is judged by the upper end of its interval.
+
+/// A figure that must not be greater than something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bar {
+    pub(crate) scenario: &'static str,
+    /// The figure's name in that scenario.
+    pub(crate) figure: &'static str,
+    pub(crate) most: f64,
+    /// Aimed at beyond what must be: shown, and never red.
+    pub(crate) beyond: bool,
+    /// Why it is not reached yet, if it isn't: said beside the red figure.
+    pub(crate) reason: Option<&'static str>,
+}
+
+/// All of them. A bar that can't be reached stays here, red, with its reason.
+pub(crate) const BARS: &[Bar] = &[
+    must("bare", "cpu ÷ nginx", 1.10),
+    beyond("bare", "cpu ÷ nginx", 1.0),
+    beyond("bare", "cpu ÷ relay", 1.3),
+    must("guarded", "cpu ÷ nginx", 1.0),
+    must("guarded", "cpu ÷ envoy", 0.4),
+    beyond("guarded", "cpu ÷ relay", 1.25),
+];
+
+const fn must(scenario: &'static str, figure: &'static str, most: f64) -> Bar {
+    Bar { scenario, figure, most, beyond: false, reason: None }
+}
+
+const fn beyond(scenario: &'static str, figure: &'static str, most: f64) -> Bar {
+    Bar { beyond: true, ..must(scenario, figure, most) }
+}
+
+/// The bars of a figure.
+pub(crate) fn of(scenario: &str, figure: &str) -> impl Iterator<Item = &'static Bar> {
+    BARS.iter().filter(move |bar| bar.scenario == scenario && bar.figure == figure)
+}

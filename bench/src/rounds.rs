@@ -1,0 +1,111 @@
+//! Measuring several programs beside each other, in alternating order.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::checks::{Checks, Seen};
+use crate::cpu::{self, Spent};
+use crate::ground::Ground;
+use crate::load::{Load, Outcome};
+use crate::peers::Side;
+use crate::roles::Counts;
+use crate::statistics::{Ratio, median};
+
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) pairs: u32,
+    /// Of load, on each side of a pair.
+    pub(crate) time: Duration,
+}
+
+/// One side of one round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    pub(crate) outcome: Outcome,
+    /// User and system time of the whole process group, until it was idle, over calls answered.
+    pub(crate) cpu_us_per_call: f64,
+}
+
+/// All samples of a side, one a round.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    pub(crate) name: &'static str,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// Measures every side once a round: from first to last, then from last to first, and so on. Neighbours in `sides` are
+/// measured next to each other in every round, which the machine's drift leaves most comparable.
+///
+/// # Errors
+/// A load could not be made.
+pub(crate) fn alternate(
+    ground: &Ground,
+    sides: &[&Side],
+    load: Load,
+    effort: Effort,
+    checks: &mut Checks,
+) -> Result<Vec<Samples>> {
+    let mut all: Vec<Samples> = sides.iter().map(|side| Samples { name: side.name, samples: Vec::new() }).collect();
+    for side in sides {
+        load.saturate(side, &ground.folder, WARM_UP)?;
+        cpu::settle(side.group.id());
+        side.take_log_lines()?;
+    }
+    for round in 0..effort.pairs {
+        let mut order: Vec<(&&Side, &mut Samples)> = sides.iter().zip(all.iter_mut()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for (side, samples) in order {
+            let sample = measure(ground, side, load, effort.time, checks);
+            samples.samples.push(sample.with_context(|| format!("measuring {}", side.name))?);
+        }
+        eprint!(".");
+    }
+    eprintln!();
+    Ok(all)
+}
+
+/// One load on one side, and every check of it.
+fn measure(ground: &Ground, side: &Side, load: Load, time: Duration, checks: &mut Checks) -> Result<Sample> {
+    let counts = Counts::ask(ground.upstream)?;
+    let records = side.gate.as_ref().map(|gate| gate.records()).transpose()?;
+    let group = side.group.id();
+    let before = Spent::of(group);
+    let outcome = load.saturate(side, &ground.folder, time)?;
+    cpu::settle(group);
+    let spent_ns = Spent::of(group).since_ns(&before);
+    let seen = Seen {
+        outcome,
+        upstream: Counts::ask(ground.upstream)?.since(&counts),
+        lines: side.take_log_lines()?,
+        records: match (&side.gate, records) {
+            (Some(gate), Some(records)) => Some(gate.records()?.since(&records)),
+            _ => None,
+        },
+    };
+    checks.look(side, load, &seen);
+    #[expect(clippy::cast_precision_loss, reason = "both are far below 2^53")]
+    let cpu_us_per_call = spent_ns as f64 / 1000.0 / outcome.calls.max(1) as f64;
+    Ok(Sample { outcome, cpu_us_per_call })
+}
+
+// === impl Samples ===
+
+impl Samples {
+    /// The median of something over the rounds.
+    pub(crate) fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
+        median(&self.samples.iter().map(of).collect::<Vec<_>>())
+    }
+
+    /// This side over another, round by round.
+    pub(crate) fn ratio(&self, other: &Samples, of: impl Fn(&Sample) -> f64) -> Option<Ratio> {
+        let pairs: Vec<(f64, f64)> =
+            self.samples.iter().zip(&other.samples).map(|(own, other)| (of(own), of(other))).collect();
+        Ratio::of(&pairs)
+    }
+}
