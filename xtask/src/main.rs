@@ -3,6 +3,7 @@
 mod bench;
 mod documents;
 mod graph;
+mod instructions;
 mod shell;
 mod test;
 mod tidy;
@@ -14,6 +15,7 @@ const USAGE: &str = "\
 cargo xtask test [STEP…]    every check, or only these; stops at the first that fails
 cargo xtask test --list     the steps, in their order
 cargo xtask bench [SCENARIO…] [--quick] [--json FILE]    Callgate beside its peers; --help shows the rest
+cargo xtask budgets [--write | --profile NAME]           instructions of the gate's hot functions, and where they are
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         }
         ["test", steps @ ..] => test::run(steps),
         ["bench", words @ ..] => bench::run(words),
+        ["budgets", words @ ..] => instructions::budgets(words),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{documents, graph, shell, tidy, tools};
+use crate::{documents, graph, instructions, shell, tidy, tools};
 
 struct Step {
     name: &'static str,
@@ -23,13 +23,14 @@ const STEPS: &[Step] = &[
     Step { name: "build", about: "the gate's binary, for what follows", run: build },
     Step { name: "documents", about: "code blocks of the documents, and the examples", run: documents::run },
     Step { name: "doctest", about: "examples in doc comments, if there are any", run: doctest },
+    Step { name: "instructions", about: "what hot functions cost, against their budgets", run: instructions::run },
     Step { name: "nextest", about: "unit and end-to-end tests", run: nextest },
 ];
 
 /// Prints the steps.
 pub(crate) fn list() {
     for step in STEPS {
-        println!("{:<10} {}", step.name, step.about);
+        println!("{:<12} {}", step.name, step.about);
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn run(names: &[&str]) -> Result<bool> {
     }
     println!();
     for (name, result, took) in table {
-        println!("{name:<10} {result:<8} {:>7.1} s", took.as_secs_f64());
+        println!("{name:<12} {result:<8} {:>7.1} s", took.as_secs_f64());
     }
     Ok(passed)
 }

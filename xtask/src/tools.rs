@@ -16,6 +16,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("openssl", "openssl"),
     ("python3", "python3"),
+    ("valgrind", "valgrind"),
 ];
 
 /// What the bench starts beside that.
