@@ -1,8 +1,12 @@
 -- The load of every wrk run: which calls are made, and what came of them as one line of JSON.
 --
---   wrk … -s calls.lua URL -- KEYS BAD_EVERY [PATH]
+--   wrk … -s calls.lua URL -- KEYS BAD_EVERY PATH PATHS POST_BYTES CLOSE
 --
--- KEYS is a file with one key a line, or `-` for none. Every BAD_EVERY-th call has a key that is nobody's; 0 for never.
+-- KEYS        a file with one key a line, or `-` for none
+-- BAD_EVERY   every so manieth call has a key that is nobody's; 0 for never
+-- PATH PATHS  the path that is called; with PATHS above 0, /route-0000/1 to as many in its place
+-- POST_BYTES  above 0: POST with a JSON body of so many bytes
+-- CLOSE       1: every call on a connection of its own
 
 local calls, bad_calls = {}, {}
 local made, next_call, next_bad = 0, 0, 0
@@ -17,15 +21,26 @@ end
 
 -- Whole requests are made beforehand: in the run, a call costs the load one look into a table.
 function init(args)
-   bad_every = tonumber(args[2]) or 0
-   local path = args[3] or "/books/1"
+   bad_every = tonumber(args[2])
+   local path, paths, post_bytes = args[3], tonumber(args[4]), tonumber(args[5])
+   local headers = { ["Host"] = wrk.headers["Host"], ["Accept"] = "application/json" }
+   if args[6] == "1" then
+      headers["Connection"] = "close"
+   end
    local method, body = "GET", nil
+   if post_bytes > 0 then
+      method, body = "POST", '{"text":"' .. string.rep("x", post_bytes - 11) .. '"}'
+      headers["Content-Type"] = "application/json"
+   end
    if args[1] == "-" then
-      calls[1] = wrk.format(method, path, { ["Host"] = wrk.headers["Host"], ["Accept"] = "application/json" }, body)
+      for number = 0, math.max(paths, 1) - 1 do
+         local this = paths > 0 and string.format("/route-%04d/1", number) or path
+         calls[#calls + 1] = wrk.format(method, this, headers, body)
+      end
       return
    end
    for key in io.lines(args[1]) do
-      local headers = { ["Host"] = wrk.headers["Host"], ["Accept"] = "application/json", ["X-API-Key"] = key }
+      headers["X-API-Key"] = key
       calls[#calls + 1] = wrk.format(method, path, headers, body)
       -- A guess: it looks like a key, and is none.
       if #bad_calls < 1000 then
@@ -42,7 +57,7 @@ function request()
       next_bad = next_bad % #bad_calls + 1
       return bad_calls[next_bad]
    end
-   -- Far steps, so that one call's key is not beside the next one's in anybody's memory.
+   -- Far steps, so that one call's key is not beside the next one's in anybody's memory. A prime: every key has its turn.
    next_call = (next_call + 7919) % #calls
    return calls[next_call + 1]
 end

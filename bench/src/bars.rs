@@ -21,6 +21,22 @@ pub(crate) const BARS: &[Bar] = &[
     must("guarded", "cpu ÷ nginx", 1.0),
     must("guarded", "cpu ÷ envoy", 0.4),
     beyond("guarded", "cpu ÷ relay", 1.25),
+    must("latency", "(p99 − 100 µs) ÷ nginx", 1.2),
+    beyond("latency", "p99 ÷ nginx", 1.0),
+    must("refused", "garbage ÷ own bare", 0.6),
+    beyond("refused", "garbage ÷ own bare", 0.4),
+    must("tls", "cpu ÷ nginx", 1.1),
+    beyond("tls", "cpu ÷ nginx", 1.0),
+    must("handshakes", "cpu ÷ nginx", 1.2),
+    beyond("handshakes", "cpu ÷ nginx", 1.0),
+    must("h2", "cpu ÷ nginx", 1.3),
+    beyond("h2", "cpu ÷ nginx", 1.0),
+    must("body", "down ÷ nginx", 1.1),
+    beyond("body", "down ÷ nginx", 1.0),
+    must("body", "up ÷ nginx", 1.1),
+    beyond("body", "up ÷ nginx", 1.0),
+    must("workers", "cpu, two ÷ one", 1.1),
+    beyond("workers", "cpu, two ÷ one", 1.02),
 ];
 
 const fn must(scenario: &'static str, figure: &'static str, most: f64) -> Bar {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::group::{Cores, Group};
 use crate::http;
+use crate::options::Options;
 use crate::roles::{self, Counts};
 
 const START_TIME_MAX: Duration = Duration::from_secs(120);
@@ -22,6 +23,9 @@ pub(crate) struct Ground {
     pub(crate) callgate: PathBuf,
     /// Another build, to be measured against the first.
     pub(crate) compare: Option<PathBuf>,
+    /// The program itself, not the script around it.
+    pub(crate) envoy: Option<PathBuf>,
+    pub(crate) oha: PathBuf,
     pub(crate) upstream: SocketAddr,
     upstream_group: Group,
 }
@@ -33,14 +37,15 @@ impl Ground {
     ///
     /// # Errors
     /// The folder can't be made, or the upstream does not answer.
-    pub(crate) fn prepare(folder: PathBuf, callgate: PathBuf, compare: Option<PathBuf>) -> Result<Ground> {
+    pub(crate) fn prepare(options: &Options) -> Result<Ground> {
+        let Options { folder, callgate, compare, envoy, oha, .. } = options.clone();
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let upstream = free_address()?;
         let group = start_role(Cores::Load, roles::UPSTREAM, &[upstream], &folder)?;
-        let mut ground = Ground { folder, callgate, compare, upstream, upstream_group: group };
+        let mut ground = Ground { folder, callgate, compare, envoy, oha, upstream, upstream_group: group };
         until_ready("the upstream", &mut ground.upstream_group, || Counts::ask(upstream).is_ok())?;
         Ok(ground)
     }

@@ -1,6 +1,6 @@
 //! Programs that the bench starts: each in a process group of its own, on one core, ended with the bench.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -18,7 +18,6 @@ pub(crate) enum Cores {
     /// The other one: load and upstream.
     Load,
     /// Both: for a proxy with two workers.
-    #[expect(dead_code, reason = "the scenario `workers` will")]
     Both,
 }
 
@@ -56,7 +55,9 @@ impl Group {
     /// It could not be started.
     pub(crate) fn start(cores: Cores, program: &Path, arguments: &[&str], folder: &Path, said: &Path) -> Result<Group> {
         use std::os::unix::process::CommandExt;
-        let file = File::create(said).with_context(|| format!("creating {}", said.display()))?;
+        // For appending: an access log that is standard output is emptied while it is written.
+        let file = OpenOptions::new().create(true).append(true).open(said);
+        let file = file.with_context(|| format!("creating {}", said.display()))?;
         // setpriv: when the bench is killed, what it started must not go on eating the machine.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "taskset", "-c", cores.list()])
@@ -87,19 +88,20 @@ impl Group {
     /// # Errors
     /// `kill` could not be run.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").args(["-s", name, "--", &self.child.id().to_string()]).status();
+        let status =
+            Command::new("kill").args(["-s", name, "--", &self.child.id().to_string()]).stderr(Stdio::null()).status();
         status.context("running kill").map(drop)
     }
 
     fn signal_all(&self, name: &str) {
         let group = format!("-{}", self.child.id());
-        // Gone already is as good.
         drop(Command::new("kill").args(["-s", name, "--", &group]).stderr(Stdio::null()).status());
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
+        // Gone already is as good.
         drop(self.signal("TERM"));
         let end = Instant::now() + STOP_TIME_MAX;
         while self.runs() && Instant::now() < end {

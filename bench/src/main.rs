@@ -56,7 +56,7 @@ fn run(words: &[String]) -> Result<bool> {
         }
         return Ok(true);
     }
-    let ground = Ground::prepare(options.folder.clone(), options.callgate.clone(), options.compare.clone())?;
+    let ground = Ground::prepare(&options)?;
     let mut report = Report::new(Machine::here(&options.callgate), &options);
     for scenario in &options.scenarios {
         eprint!("{} ", scenario.name);

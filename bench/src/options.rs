@@ -20,12 +20,14 @@ cargo xtask bench [SCENARIO…]   Callgate beside its peers: what a call costs; 
 ";
 
 /// The options of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) scenarios: Vec<&'static Scenario>,
     pub(crate) effort: Effort,
     pub(crate) callgate: PathBuf,
     pub(crate) compare: Option<PathBuf>,
+    pub(crate) envoy: Option<PathBuf>,
+    pub(crate) oha: PathBuf,
     pub(crate) json: Option<PathBuf>,
     pub(crate) markdown: Option<PathBuf>,
     /// Where programs of the run keep their files.
@@ -43,6 +45,7 @@ impl Options {
     pub(crate) fn of(words: &[String]) -> Result<Options> {
         let (mut quick, mut list, mut pairs) = (false, false, None);
         let (mut callgate, mut compare, mut json, mut markdown, mut folder) = (None, None, None, None, None);
+        let (mut envoy, mut oha) = (None, None);
         let mut scenarios = Vec::new();
         let mut rest = words.iter();
         while let Some(word) = rest.next() {
@@ -53,6 +56,9 @@ impl Options {
                 "--pairs" => pairs = Some(value()?.parse().context("--pairs needs a number")?),
                 "--callgate" => callgate = Some(PathBuf::from(value()?)),
                 "--compare" => compare = Some(PathBuf::from(value()?)),
+                // Where xtask has put them.
+                "--envoy" => envoy = Some(PathBuf::from(value()?)),
+                "--oha" => oha = Some(PathBuf::from(value()?)),
                 "--json" => json = Some(PathBuf::from(value()?)),
                 "--markdown" => markdown = Some(PathBuf::from(value()?)),
                 "--folder" => folder = Some(PathBuf::from(value()?)),
@@ -72,6 +78,8 @@ impl Options {
             effort: Effort { pairs: pairs.unwrap_or(usual).max(1), time: Duration::from_secs(seconds) },
             callgate: absolute(&callgate.unwrap_or_else(|| PathBuf::from("target/release/callgate")))?,
             compare: compare.as_deref().map(absolute).transpose()?,
+            envoy: envoy.as_deref().map(absolute).transpose()?,
+            oha: absolute(&oha.unwrap_or_else(|| PathBuf::from("target/tools/bin/oha")))?,
             json,
             markdown,
             folder: absolute(&folder)?,

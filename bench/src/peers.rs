@@ -1,8 +1,11 @@
 //! What is measured: Callgate, and the programs it is measured against. Each file starts one of them.
 
 pub(crate) mod callgate;
+pub(crate) mod envoy;
+pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod relay;
+mod setup;
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -13,6 +16,7 @@ use anyhow::{Context, Result};
 
 use crate::group::Group;
 use callgate::Gate;
+pub(crate) use setup::{Certificate, Features, Setup};
 
 /// A program that answers calls now.
 #[derive(Debug)]
@@ -28,15 +32,6 @@ pub(crate) struct Side {
     pub(crate) keys: Option<Keys>,
     /// What only Callgate has.
     pub(crate) gate: Option<Gate>,
-}
-
-/// What has to be on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Features {
-    /// Passing calls on, for everybody, without a log.
-    Bare,
-    /// Keys, a limit for each, and a log.
-    Guarded,
 }
 
 /// Keys that callers have.

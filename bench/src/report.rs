@@ -60,7 +60,7 @@ fn shown(words: &[String]) -> Vec<String> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--callgate" | "--json" | "--markdown" | "--folder" => drop(words.next()),
+            "--callgate" | "--envoy" | "--oha" | "--json" | "--markdown" | "--folder" => drop(words.next()),
             "--compare" => {
                 words.next();
                 shown.push("--compare OTHER".to_owned());

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 
 use crate::checks::{Checks, Seen};
 use crate::cpu::{self, Spent};
-use crate::ground::Ground;
+use crate::ground::{Ground, until_ready};
+use crate::group::{Cores, Group};
 use crate::load::{Load, Outcome};
 use crate::peers::Side;
-use crate::roles::Counts;
-use crate::statistics::{Ratio, median};
+use crate::roles::{self, Counts};
+use crate::statistics::median;
 
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -44,24 +45,24 @@ pub(crate) struct Samples {
 /// A load could not be made.
 pub(crate) fn alternate(
     ground: &Ground,
-    sides: &[&Side],
-    load: Load,
+    sides: &[(&Side, Load)],
     effort: Effort,
     checks: &mut Checks,
 ) -> Result<Vec<Samples>> {
-    let mut all: Vec<Samples> = sides.iter().map(|side| Samples { name: side.name, samples: Vec::new() }).collect();
-    for side in sides {
-        load.saturate(side, &ground.folder, WARM_UP)?;
+    let mut all: Vec<Samples> =
+        sides.iter().map(|(side, _)| Samples { name: side.name, samples: Vec::new() }).collect();
+    for (side, load) in sides {
+        load.make(side, ground, WARM_UP).with_context(|| format!("warming {} up", side.name))?;
         cpu::settle(side.group.id());
         side.take_log_lines()?;
     }
     for round in 0..effort.pairs {
-        let mut order: Vec<(&&Side, &mut Samples)> = sides.iter().zip(all.iter_mut()).collect();
+        let mut order: Vec<(&(&Side, Load), &mut Samples)> = sides.iter().zip(all.iter_mut()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
-        for (side, samples) in order {
-            let sample = measure(ground, side, load, effort.time, checks);
+        for ((side, load), samples) in order {
+            let sample = measure(ground, side, *load, effort.time, checks);
             samples.samples.push(sample.with_context(|| format!("measuring {}", side.name))?);
         }
         eprint!(".");
@@ -72,11 +73,12 @@ pub(crate) fn alternate(
 
 /// One load on one side, and every check of it.
 fn measure(ground: &Ground, side: &Side, load: Load, time: Duration, checks: &mut Checks) -> Result<Sample> {
+    let _idle = (load.idle > 0).then(|| idle(ground, side, load.idle)).transpose()?;
     let counts = Counts::ask(ground.upstream)?;
     let records = side.gate.as_ref().map(|gate| gate.records()).transpose()?;
     let group = side.group.id();
     let before = Spent::of(group);
-    let outcome = load.saturate(side, &ground.folder, time)?;
+    let outcome = load.make(side, ground, time)?;
     cpu::settle(group);
     let spent_ns = Spent::of(group).since_ns(&before);
     let seen = Seen {
@@ -94,18 +96,24 @@ fn measure(ground: &Ground, side: &Side, load: Load, time: Duration, checks: &mu
     Ok(Sample { outcome, cpu_us_per_call })
 }
 
+/// Connections that are open and do nothing, until this is dropped.
+fn idle(ground: &Ground, side: &Side, connections: u32) -> Result<Group> {
+    let said = ground.folder.join("idle.said");
+    let own = std::env::current_exe().context("finding the bench's own binary")?;
+    let arguments = [roles::IDLE, &side.address.to_string(), &connections.to_string()];
+    let mut group = Group::start(Cores::Load, &own, &arguments, &ground.folder, &said)?;
+    let ready = || std::fs::read_to_string(&said).is_ok_and(|said| said.contains(roles::READY));
+    until_ready("the idle connections", &mut group, ready)?;
+    cpu::settle(side.group.id());
+    side.take_log_lines()?;
+    Ok(group)
+}
+
 // === impl Samples ===
 
 impl Samples {
     /// The median of something over the rounds.
     pub(crate) fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
         median(&self.samples.iter().map(of).collect::<Vec<_>>())
-    }
-
-    /// This side over another, round by round.
-    pub(crate) fn ratio(&self, other: &Samples, of: impl Fn(&Sample) -> f64) -> Option<Ratio> {
-        let pairs: Vec<(f64, f64)> =
-            self.samples.iter().zip(&other.samples).map(|(own, other)| (of(own), of(other))).collect();
-        Ratio::of(&pairs)
     }
 }

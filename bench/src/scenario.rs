@@ -1,12 +1,18 @@
 //! The scenarios, one file each.
 
 mod calls;
+mod latency;
+mod refused;
+mod shapes;
+mod workers;
 
 use anyhow::Result;
 
 use crate::checks::Checks;
 use crate::ground::Ground;
-use crate::rounds::{Effort, Samples};
+use crate::load::Load;
+use crate::peers::Side;
+use crate::rounds::{self, Effort, Sample, Samples};
 use crate::statistics::Ratio;
 
 /// Something that is measured.
@@ -25,6 +31,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "a key out of 10,000, a limit for each, the access log; 1 % wrong keys",
         run: calls::guarded,
     },
+    Scenario {
+        name: "latency",
+        about: "guarded, in open loop at half of nginx's peak; all with one key",
+        run: latency::latency,
+    },
+    Scenario { name: "refused", about: "wrong keys: every call, and every second one", run: refused::refused },
+    Scenario { name: "tls", about: "bare over TLS, kept connections", run: shapes::tls },
+    Scenario { name: "handshakes", about: "a TLS handshake (X25519, P-256) for every call", run: shapes::handshakes },
+    Scenario { name: "h2", about: "HTTP/2 over TLS, 16 connections, 4 calls under way on each", run: shapes::h2 },
+    Scenario { name: "body", about: "100 KiB down, 1 MiB up", run: shapes::body },
+    Scenario { name: "many", about: "10,000 idle connections, 100 busy ones", run: shapes::many },
+    Scenario { name: "routes", about: "5,000 routes, called in turn", run: shapes::routes },
+    Scenario { name: "workers", about: "guarded, two workers against one", run: workers::workers },
 ];
 
 /// What came of a scenario.
@@ -44,16 +63,45 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
 }
 
+/// Measures the first side beside the others, and if there is another build, that one beside it on the other hand.
+fn beside(ground: &Ground, other: Option<Side>, sides: &[Side], load: Load, effort: Effort) -> Result<Findings> {
+    let runs: Vec<(&Side, Load)> = other.iter().chain(sides).map(|side| (side, load)).collect();
+    let mut findings = Findings::default();
+    let mut all = rounds::alternate(ground, &runs, effort, &mut findings.checks)?;
+    if other.is_some() && all.len() > 1 {
+        all.swap(0, 1);
+    }
+    findings.sides = all;
+    findings.compare("cpu", |sample| sample.cpu_us_per_call);
+    findings.compare("calls/s", |sample| sample.outcome.calls_per_s());
+    Ok(findings)
+}
+
 // === impl Findings ===
 
 impl Findings {
     /// Adds what something of the first side is, over the same of each other one.
-    pub(crate) fn compare(&mut self, what: &str, of: impl Fn(&crate::rounds::Sample) -> f64) {
-        let Some((own, others)) = self.sides.split_first() else { return };
+    fn compare(&mut self, what: &str, of: impl Fn(&Sample) -> f64) {
+        let names: Vec<&'static str> = self.sides.iter().map(|side| side.name).collect();
+        let Some((own, others)) = names.split_first() else { return };
         for other in others {
-            if let Some(value) = own.ratio(other, &of) {
-                self.figures.push(Figure { name: format!("{what} ÷ {}", other.name), value, unit: "" });
-            }
+            self.ratio(&format!("{what} ÷ {other}"), own, other, &of);
+        }
+    }
+
+    /// Adds what something of one side is, over the same of another.
+    fn ratio(&mut self, name: &str, own: &str, other: &str, of: impl Fn(&Sample) -> f64) {
+        self.ratio_of(name, own, other, |own, other| (of(own), of(other)));
+    }
+
+    /// Adds a ratio of one side's samples and another's, round by round.
+    fn ratio_of(&mut self, name: &str, own: &str, other: &str, of: impl Fn(&Sample, &Sample) -> (f64, f64)) {
+        let side = |name: &str| self.sides.iter().find(|side| side.name == name);
+        let (Some(own), Some(other)) = (side(own), side(other)) else { return };
+        let pairs: Vec<(f64, f64)> =
+            own.samples.iter().zip(&other.samples).map(|(own, other)| of(own, other)).collect();
+        if let Some(value) = Ratio::of(&pairs) {
+            self.figures.push(Figure { name: name.to_owned(), value, unit: "" });
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::{Features, Keys, Side};
+use super::{Certificate, Features, Keys, Setup, Side};
 use crate::ground::{Ground, filled, free_address, until_ready};
 use crate::group::{Cores, Group};
 use crate::http;
@@ -47,45 +47,53 @@ pub(crate) struct Records {
     pub(crate) lines_lost: u64,
 }
 
-/// Starts it, and makes its keys if it is to be guarded.
+/// Starts it under this name, and makes its keys if it is to be guarded.
 ///
 /// # Errors
 /// It does not answer, or makes no keys.
-pub(crate) fn start(ground: &Ground, features: Features, build: Build) -> Result<Side> {
-    let (name, binary) = match (build, &ground.compare) {
-        (Build::Own, _) => ("callgate", &ground.callgate),
-        (Build::Other, Some(other)) => ("other build", other),
+pub(crate) fn start(ground: &Ground, name: &'static str, setup: Setup<'_>, build: Build) -> Result<Side> {
+    let binary = match (build, &ground.compare) {
+        (Build::Own, _) => &ground.callgate,
+        (Build::Other, Some(other)) => other,
         (Build::Other, None) => bail!("there is no other build without --compare"),
     };
-    let template = match features {
+    let template = match setup.features {
         Features::Bare => BARE,
         Features::Guarded => GUARDED,
     };
     let folder = ground.folder_of(&name.replace(' ', "-"))?;
     let (address, health) = (free_address()?, free_address()?);
-    let configuration = filled(
-        template,
-        &[
-            ("PORT", address.port().to_string()),
-            ("HEALTH", health.port().to_string()),
-            ("UPSTREAM", ground.upstream.port().to_string()),
-            ("WORKERS", "1".to_owned()),
-        ],
-    )?;
+    let mut values = setup.values(address.port(), ground.upstream.port(), &folder);
+    values.push(("HEALTH", health.port().to_string()));
+    values.push(("TLS", setup.tls.map_or_else(String::new, tls)));
+    values.push(("ROUTES", routes(setup.routes)));
     let file = folder.join("callgate.yaml");
-    std::fs::write(&file, configuration).context("writing Callgate's configuration")?;
+    std::fs::write(&file, filled(template, &values)?).context("writing Callgate's configuration")?;
     let arguments = ["serve", "-c", &file.display().to_string()];
-    let mut group = Group::start(Cores::Proxy, binary, &arguments, &folder, &folder.join("said"))?;
+    let cores = if setup.workers > 1 { Cores::Both } else { Cores::Proxy };
+    let mut group = Group::start(cores, binary, &arguments, &folder, &folder.join("said"))?;
     let ready = || http::get(health, "/readyz").is_ok_and(|answer| answer.status == 200);
     until_ready(name, &mut group, ready).with_context(|| format!("see {}", folder.join("said").display()))?;
-    let guarded = features == Features::Guarded;
-    let keys = guarded.then(|| make_keys(&folder)).transpose()?;
-    let log = guarded.then(|| folder.join("access.log"));
-    Ok(Side { name, scheme: "http", address, group, log, keys, gate: Some(Gate { health, folder }) })
+    let keys = setup.is_guarded().then(|| make_keys(&folder)).transpose()?;
+    let log = setup.is_guarded().then(|| folder.join("access.log"));
+    Ok(Side { name, scheme: setup.scheme(), address, group, log, keys, gate: Some(Gate { health, folder }) })
 }
 
-/// 10,000 keys, made as every key is: through the admin socket, one at a time.
-fn make_keys(folder: &Path) -> Result<Keys> {
+fn tls(tls: &Certificate) -> String {
+    format!(", tls: {{ certificate: {}, key: {} }}", tls.certificate.display(), tls.key.display())
+}
+
+/// As nginx has prefixes: everything below a segment.
+fn routes(routes: u32) -> String {
+    if routes == 0 {
+        return String::new();
+    }
+    let lines = (0..routes).map(|number| format!("\n      - \"* /route-{number:04}/**\": {{}}"));
+    format!("\n    routes:{}", lines.collect::<String>())
+}
+
+/// Asks over the admin socket of the gate in this folder, on one connection.
+fn admin(folder: &Path) -> Result<impl FnMut(&str, &Value) -> Result<Value>> {
     let data = folder.join("data");
     let pointer = data.join("admin/sock.path");
     let socket = match std::fs::read_to_string(&pointer) {
@@ -93,19 +101,24 @@ fn make_keys(folder: &Path) -> Result<Keys> {
         Err(_) => data.join("admin/sock"),
     };
     let mut admin = http::unix(&socket)?;
-    let mut ask = |path: &str, asked: Value| -> Result<Value> {
+    Ok(move |path: &str, asked: &Value| -> Result<Value> {
         let answer = admin.ask("POST", path, &asked.to_string())?;
-        if answer.status != 201 {
+        if !matches!(answer.status, 200 | 201) {
             bail!("{path} answered {}: {}", answer.status, answer.body);
         }
         serde_json::from_str(&answer.body).context("reading the admin API's answer")
-    };
+    })
+}
+
+/// 10,000 keys, made as every key is: through the admin socket, one at a time.
+fn make_keys(folder: &Path) -> Result<Keys> {
+    let mut ask = admin(folder)?;
     let mut texts = Vec::with_capacity(CONSUMERS * KEYS_PER_CONSUMER);
     for number in 0..CONSUMERS {
         let consumer = format!("consumer-{number:04}");
-        ask("/v1/consumers", json!({ "name": consumer, "plan": "team" }))?;
+        ask("/v1/consumers", &json!({ "name": consumer, "plan": "team" }))?;
         for _ in 0..KEYS_PER_CONSUMER {
-            let made = ask("/v1/keys", json!({ "consumer": consumer }))?;
+            let made = ask("/v1/keys", &json!({ "consumer": consumer }))?;
             texts.push(made.get("key").and_then(Value::as_str).context("a key without a text")?.to_owned());
         }
     }
