@@ -43,20 +43,20 @@ struct Caller {
 
 /// `times` calls that the gate answers by itself, after every check.
 pub(crate) fn answered(times: u64) -> Result<()> {
-    run(times, Expected { status: b"HTTP/1.1 200", path: "/shop/answers/7", known: true })
+    run(times, &Expected { status: b"HTTP/1.1 200", path: "/shop/answers/7", known: true })
 }
 
 /// `times` calls with a key that was minted by another gate: well-formed, and not known here.
 pub(crate) fn refused(times: u64) -> Result<()> {
-    run(times, Expected { status: b"HTTP/1.1 401", path: "/shop/answers/7", known: false })
+    run(times, &Expected { status: b"HTTP/1.1 401", path: "/shop/answers/7", known: false })
 }
 
 /// `times` calls that go to an upstream, over a connection that is kept.
 pub(crate) fn forwarded(times: u64) -> Result<()> {
-    run(times, Expected { status: b"HTTP/1.1 200", path: "/shop/books/7", known: true })
+    run(times, &Expected { status: b"HTTP/1.1 200", path: "/shop/books/7", known: true })
 }
 
-fn run(times: u64, expected: Expected) -> Result<()> {
+fn run(times: u64, expected: &Expected) -> Result<()> {
     let runtime = gate::runtime()?;
     LocalSet::new().block_on(&runtime, async {
         let shipped = Shipped::start(upstream::start()?).await?;
