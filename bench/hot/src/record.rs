@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use callgate_model::record::{End, ProtocolVersion, UpstreamPart};
 use callgate_model::{CallId, CallRecord, KeyId, Phase};
 
@@ -23,9 +23,7 @@ pub(crate) fn run(times: u64) -> Result<()> {
             record.call_id = CallId::from_parts(gate::NOW_MS.unsigned_abs(), &random(step));
             kept.recorder.record(record);
         }
-        let table = kept.end(times).await?;
-        ensure!(table.lines == times, "{} lines in the access log after {times} records", table.lines);
-        Ok(())
+        kept.end(times).await
     })
 }
 
