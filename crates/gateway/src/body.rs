@@ -11,9 +11,8 @@ pub(crate) use callgate_transport::BoxError;
 use callgate_wire::hop;
 use http_body::Frame;
 
-/// The caller's body as the connection hands it over; over HTTP/2 its pace is watched here, over HTTP/1 by the checked
-/// stream.
-pub type ClientBody = callgate_transport::serve::PacedBody;
+/// The caller's body as the connection hands it over.
+pub type ClientBody = callgate_transport::http1::RequestBody;
 
 /// The upstream's body: gives its connection back when it has been read to its end.
 pub type UpstreamBody = callgate_transport::upstream::UpstreamBody<RequestBody>;

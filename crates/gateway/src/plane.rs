@@ -9,16 +9,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use callgate_transport::Timing;
-use callgate_transport::checked::Inspected;
 use callgate_transport::gauge::Connections;
 use callgate_transport::greet::{self, Greeted};
+use callgate_transport::http1::Inspected;
 use callgate_transport::listen::{self, Listener, LocalListener};
-use callgate_transport::serve::{Drain, PacedBody, Server};
+use callgate_transport::serve::{Drain, Server};
 use http::Request;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use crate::body::ClientBody;
 use crate::call::{self, Arrival};
 use crate::worker::Worker;
 use crate::{Gate, refused};
@@ -172,13 +173,10 @@ pub async fn serve<IO>(
         server_name: greeted.tls.as_ref().and_then(|facts| facts.server_name.clone()),
         refused: None,
     };
-    let each = move |request: Request<hyper::body::Incoming>, inspected| {
-        let paced = matches!(inspected, Inspected::Http2);
-        let request = request
-            .map(|body| if paced { PacedBody::paced(body, &Timing::default()) } else { PacedBody::unpaced(body) });
+    let each = move |request: Request<ClientBody>, inspected| {
         let mut arrival = arrival.clone();
         arrival.refused = match inspected {
-            Inspected::Head(_) | Inspected::Http2 => None,
+            Inspected::Whole => None,
             Inspected::Fault(fault) => Some(refused::head(fault)),
             Inspected::TooSlow => Some(refused::head_too_slow()),
         };

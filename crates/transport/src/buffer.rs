@@ -4,61 +4,69 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Nearly every request head fits, so a call costs one read; 50,000 idle connections cost 200 MB.
-const INITIAL_BYTES: usize = 4 * 1024;
+use crate::spare;
 
-/// A byte queue that is filled from a socket at its end and emptied from its front.
+/// A byte queue that is filled from a socket at its end and emptied from its front. Empty, it holds no memory: what is read
+/// comes through a buffer that the connections of a worker share.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    /// Always initialised to its whole length; it grows by doubling and shrinks back when it is empty.
     bytes: Vec<u8>,
     start: usize,
-    end: usize,
 }
 
 // === impl Buffer ===
 
 impl Buffer {
     pub(crate) fn filled(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.end - self.start
+        self.bytes.len() - self.start
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.len() == 0
     }
 
     /// Drops the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        self.start = (self.start + count).min(self.bytes.len());
         if self.is_empty() {
-            self.start = 0;
-            self.end = 0;
+            *self = Buffer::default();
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.consume(self.len());
+        *self = Buffer::default();
     }
 
-    /// Moves as many of the first `count` bytes into `into` as fit, and says how many.
-    pub(crate) fn release(&mut self, into: &mut ReadBuf<'_>, count: usize) -> usize {
-        let count = count.min(self.len()).min(into.remaining());
+    /// Takes the first `count` bytes out; without a copy when that is all there is.
+    pub(crate) fn take(&mut self, count: usize) -> Bytes {
+        if self.start == 0 && count >= self.bytes.len() {
+            return std::mem::take(&mut self.bytes).into();
+        }
+        let taken = Bytes::copy_from_slice(self.filled().get(..count).unwrap_or_else(|| self.filled()));
+        self.consume(taken.len());
+        taken
+    }
+
+    /// Moves as many bytes into `into` as fit.
+    pub(crate) fn release(&mut self, into: &mut ReadBuf<'_>) {
+        let count = self.len().min(into.remaining());
         into.put_slice(self.filled().get(..count).unwrap_or_default());
         self.consume(count);
-        count
     }
 
-    /// Appends bytes that were read past the end of a body.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.truncate(self.end);
+    fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
         self.bytes.extend_from_slice(bytes);
-        self.end = self.bytes.len();
     }
 
     /// Reads once. `Ok(0)` is the end of the input; the caller sees to it that fewer than `bytes_max` are held.
@@ -68,30 +76,13 @@ impl Buffer {
         context: &mut Context<'_>,
         bytes_max: usize,
     ) -> Poll<io::Result<usize>> {
-        self.make_room(bytes_max);
-        let mut space = ReadBuf::new(self.bytes.get_mut(self.end..).unwrap_or_default());
-        ready!(Pin::new(io).poll_read(context, &mut space))?;
-        let count = space.filled().len();
-        self.end += count;
-        Poll::Ready(Ok(count))
-    }
-
-    fn make_room(&mut self, bytes_max: usize) {
-        if self.is_empty() && self.bytes.len() > INITIAL_BYTES {
-            *self = Buffer::default();
-        }
-        if self.end < self.bytes.len() {
-            return;
-        }
-        if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-            return;
-        }
-        let size = (self.bytes.len() * 2).clamp(INITIAL_BYTES, bytes_max.max(INITIAL_BYTES));
-        // Never shorter than what is held, and never without room for a byte: a read into nothing looks like the end.
-        self.bytes.resize(size.max(self.end + 1), 0);
+        spare::with_scratch(|scratch| {
+            let most = bytes_max.saturating_sub(self.len()).clamp(1, scratch.len());
+            let mut space = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
+            ready!(Pin::new(io).poll_read(context, &mut space))?;
+            self.push(space.filled());
+            Poll::Ready(Ok(space.filled().len()))
+        })
     }
 }
 
@@ -100,31 +91,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_what_was_pushed_in_order_and_reuses_its_front() {
+    fn gives_out_what_came_in_and_then_holds_nothing() {
         let mut buffer = Buffer::default();
         buffer.push(b"abcdef");
-        let mut out = [0; 4];
-        let mut space = ReadBuf::new(&mut out);
-        assert_eq!(buffer.release(&mut space, 100), 4);
-        assert_eq!(space.filled(), b"abcd");
+        assert_eq!(buffer.take(4), "abcd");
         buffer.push(b"gh");
         assert_eq!(buffer.filled(), b"efgh");
-        buffer.consume(4);
-        assert!(buffer.is_empty());
-        assert_eq!(buffer.start, 0);
+        buffer.consume(1);
+        assert_eq!(buffer.take(9), "fgh");
+        assert_eq!((buffer.len(), buffer.bytes.capacity()), (0, 0));
     }
 
     #[tokio::test]
-    async fn grows_up_to_its_bound_and_shrinks_when_empty() {
+    async fn reads_no_more_than_its_bound() {
         let input = vec![7_u8; 20_000];
         let mut reader = input.as_slice();
         let mut buffer = Buffer::default();
-        while buffer.len() < 16 * 1024 {
-            std::future::poll_fn(|context| buffer.poll_fill(&mut reader, context, 16 * 1024)).await.unwrap();
+        while buffer.len() < 1_000 {
+            std::future::poll_fn(|context| buffer.poll_fill(&mut reader, context, 1_000)).await.unwrap();
         }
-        assert_eq!(buffer.bytes.len(), 16 * 1024);
-        buffer.clear();
-        std::future::poll_fn(|context| buffer.poll_fill(&mut reader, context, 16 * 1024)).await.unwrap();
-        assert_eq!(buffer.bytes.len(), INITIAL_BYTES);
+        assert_eq!(buffer.len(), 1_000);
     }
 }

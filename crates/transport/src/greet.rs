@@ -22,6 +22,9 @@ use crate::Timing;
 use crate::buffer::Buffer;
 use crate::guarded::Guarded;
 
+/// Read at most before it is known which HTTP this is: a whole head, nearly always.
+const SNIFFED_BYTES_MAX: usize = 4 * 1024;
+
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -122,7 +125,7 @@ pub async fn sniff<IO: AsyncRead + Unpin>(
     let mut buffer = Buffer::default();
     let mut until = Instant::now() + timing.idle_max;
     loop {
-        let fill = poll_fn(|context| buffer.poll_fill(&mut io, context, H2_PREFACE.len() * 16));
+        let fill = poll_fn(|context| buffer.poll_fill(&mut io, context, SNIFFED_BYTES_MAX));
         match timeout_at(until, fill).await {
             Err(_elapsed) if buffer.is_empty() => return Err(GreetError::TooSlow),
             Ok(Err(error)) => return Err(GreetError::Broken(error)),

@@ -1,24 +1,25 @@
 //! Sockets: accepting and TLS, the checked byte stream, and connections to upstream servers.
 //!
 //! This crate moves bytes and keeps time. It never knows routes, keys, limits or refusals: what it finds wrong with a
-//! connection it says with types of its own ([`checked::Inspected`], [`checked::BodyFault`], [`upstream::UpstreamError`]),
+//! connection it says with types of its own ([`http1::Inspected`], [`http1::BodyFault`], [`upstream::UpstreamError`]),
 //! and the gateway decides what to answer.
 //!
 //! A connection's way: [`listen`] accepts it and counts it with [`gauge`], [`greet`] shakes hands (TLS by [`tls`]) and
-//! finds out which protocol it speaks, [`serve`] hands it to hyper through [`checked`]. The other side is
-//! [`upstream`]. Start reading at [`serve`], then [`checked`]: why there is a parser in front of the parser.
+//! finds out which protocol it speaks, [`serve`] serves it: HTTP/1 by [`http1`], HTTP/2 by hyper. The other side is
+//! [`upstream`]. Start reading at [`http1`].
 //!
 //! Everything here lives on one worker thread (current-thread runtime, `LocalSet`); only [`gauge`] and
 //! [`upstream::Server`] are shared between workers.
 
 mod alarm;
 mod buffer;
-pub mod checked;
 pub mod gauge;
 pub mod greet;
 pub mod guarded;
+pub mod http1;
 pub mod listen;
 pub mod serve;
+mod spare;
 mod timing;
 pub mod tls;
 pub mod upstream;

@@ -2,6 +2,7 @@
 //! and not only to the HTTP library: two parsers that disagree about that end are a request smuggling.
 
 use callgate_model::bounds;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::octets::{self, NAME, VALUE};
 
@@ -84,6 +85,71 @@ enum State {
     Broken(ChunkFault),
 }
 
+/// Takes a chunked body apart: payload and trailers, through any split of its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct ChunkDecoder {
+    scanner: ChunkScanner,
+    /// The trailer section as it came, without its last line.
+    trailers: Vec<u8>,
+}
+
+/// A step of taking a body apart: first framing, then payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Piece {
+    /// Bytes of framing at the front.
+    pub framing: usize,
+    /// Bytes of payload behind them. None: all that was there was framing.
+    pub payload: usize,
+    /// The body ended with the framing.
+    pub ended: bool,
+}
+
+// === impl ChunkDecoder ===
+
+impl ChunkDecoder {
+    /// Takes the next piece off the front of what is here. What it does not mention is to be shown again.
+    ///
+    /// # Errors
+    /// The body is not well-formed; every later call says the same.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Piece, ChunkFault> {
+        let mut framing = 0;
+        while !self.scanner.has_ended() {
+            let rest = bytes.get(framing..).unwrap_or_default();
+            if let State::Data { left } = self.scanner.state {
+                let payload = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+                self.scanner.skip(payload);
+                return Ok(Piece { framing, payload, ended: false });
+            }
+            let Some(byte) = rest.first() else { break };
+            self.scanner.advance(*byte)?;
+            if matches!(self.scanner.state, State::TrailerName | State::TrailerValue | State::TrailerLf) {
+                self.trailers.push(*byte);
+            } else if self.scanner.state == State::LineStart && !self.trailers.is_empty() {
+                self.trailers.push(b'\n');
+            }
+            framing += 1;
+        }
+        Ok(Piece { framing, payload: 0, ended: self.scanner.has_ended() })
+    }
+
+    /// The trailer fields of a body that has ended.
+    #[must_use]
+    pub fn take_trailers(&mut self) -> HeaderMap {
+        let section = std::mem::take(&mut self.trailers);
+        let lines = section.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let fields = lines.filter_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            let (name, value) = line.split_at_checked(colon)?;
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+        });
+        fields.fold(HeaderMap::new(), |mut all, (name, value)| {
+            all.append(name, value);
+            all
+        })
+    }
+}
+
 // === impl ChunkScanner ===
 
 impl Default for ChunkScanner {
@@ -130,20 +196,12 @@ impl ChunkScanner {
                 // Payload is skipped, not looked at: this is where a body spends its bytes.
                 let skipped = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
                 rest = rest.get(skipped..).unwrap_or_default();
-                self.payload_bytes = self.payload_bytes.saturating_add(skipped as u64);
-                let left = left - skipped as u64;
-                self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+                self.skip(skipped);
             }
             let Some((byte, after)) = rest.split_first() else {
                 break;
             };
-            match self.step(*byte) {
-                Ok(state) => self.state = state,
-                Err(fault) => {
-                    self.state = State::Broken(fault);
-                    return Err(fault);
-                }
-            }
+            self.advance(*byte)?;
             rest = after;
         }
         Ok(Scan {
@@ -151,6 +209,29 @@ impl ChunkScanner {
             payload: self.payload_bytes - payload_before,
             ended: self.has_ended(),
         })
+    }
+
+    /// So many bytes of payload came: no more than are left of the chunk.
+    fn skip(&mut self, payload: usize) {
+        if let State::Data { left } = self.state {
+            self.payload_bytes = self.payload_bytes.saturating_add(payload as u64);
+            let left = left.saturating_sub(payload as u64);
+            self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+        }
+    }
+
+    /// Takes one byte of framing in.
+    fn advance(&mut self, byte: u8) -> Result<(), ChunkFault> {
+        match self.step(byte) {
+            Ok(state) => {
+                self.state = state;
+                Ok(())
+            }
+            Err(fault) => {
+                self.state = State::Broken(fault);
+                Err(fault)
+            }
+        }
     }
 
     /// One byte of framing.

@@ -69,6 +69,18 @@ pub struct Head {
 /// # Errors
 /// What is wrong with it; the connection can't be used any further, because nobody can tell where the next head begins.
 pub fn inspect(bytes: &[u8]) -> Result<Head, HeadFault> {
+    inspect_each(bytes, |_name, _value| Ok(()))
+}
+
+/// Inspects a head, and hands out each field that passed: where its name is, and where its value without the blanks around
+/// it. The fields of a head that is refused later were handed out too.
+///
+/// # Errors
+/// See [`inspect`]; and what `each` refuses.
+pub fn inspect_each(
+    bytes: &[u8],
+    mut each: impl FnMut(Range<usize>, Range<usize>) -> Result<(), HeadFault>,
+) -> Result<Head, HeadFault> {
     if bytes.len() > bounds::HEAD_BYTES_MAX {
         return Err(HeadFault::TooLarge);
     }
@@ -82,7 +94,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Head, HeadFault> {
         if line.is_empty() {
             break;
         }
-        fields.add(at, line)?;
+        let (name, value) = fields.add(at, line)?;
+        each(name, value)?;
     }
     if lines.at != bytes.len() {
         return malformed("there are bytes after the empty line that ends the head");

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
-use callgate_transport::checked;
+use callgate_transport::http1;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use thiserror::Error;
@@ -121,8 +121,8 @@ impl Progress {
 
 impl BodyFault {
     fn of(error: &BoxError) -> BodyFault {
-        match checked::BodyFault::find(error.as_ref()) {
-            Some(checked::BodyFault::TooSlow { .. }) => BodyFault::TooSlow,
+        match http1::BodyFault::find(error.as_ref()) {
+            Some(http1::BodyFault::TooSlow { .. }) => BodyFault::TooSlow,
             Some(fault) => BodyFault::Malformed(fault.to_string()),
             None => BodyFault::Gone,
         }

@@ -29,7 +29,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Replay<IO> {
         if self.buffer.is_empty() {
             return Pin::new(&mut self.io).poll_read(context, into);
         }
-        self.buffer.release(into, usize::MAX);
+        self.buffer.release(into);
         Poll::Ready(Ok(()))
     }
 }

@@ -23,11 +23,10 @@ struct Connections {
 
 /// A connection among those that [`Drain`] counts, while it lives.
 #[derive(Debug)]
-pub(super) struct Entered {
+pub(crate) struct Entered {
     connections: Rc<Connections>,
     place: usize,
     registered: bool,
-    told: bool,
 }
 
 // === impl Drain ===
@@ -78,29 +77,28 @@ impl Drain {
             wakers.push(None);
             wakers.len() - 1
         });
-        Entered { connections: self.0.clone(), place, registered: false, told: false }
+        Entered { connections: self.0.clone(), place, registered: false }
     }
 }
 
 // === impl Entered ===
 
 impl Entered {
-    /// True once: when the connection should begin to end. The connection's task never changes, so it is registered once.
-    pub(super) fn begins(&mut self, context: &mut Context<'_>) -> bool {
-        if self.told {
-            return false;
-        }
-        if self.connections.begun.get() {
-            self.told = true;
-            return true;
-        }
-        if !self.registered {
+    /// Whether the connection should end; and sees to it that its task hears of it. The task never changes, so it is
+    /// registered once.
+    pub(crate) fn has_begun(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.is_told() && !self.registered {
             self.registered = true;
             if let Some(place) = self.connections.wakers.borrow_mut().get_mut(self.place) {
                 *place = Some(context.waker().clone());
             }
         }
-        false
+        self.is_told()
+    }
+
+    /// Whether the connection should end.
+    pub(crate) fn is_told(&self) -> bool {
+        self.connections.begun.get()
     }
 }
 

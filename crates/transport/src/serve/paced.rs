@@ -9,14 +9,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::alarm::Alarm;
-use crate::checked::pace::Pace;
+use crate::http1::pace::Pace;
 use crate::{BoxError, Timing};
 
-/// A request body that must come fast enough. Over HTTP/1 the checked stream sees to that below hyper, and this only
-/// passes the body through; over HTTP/2 the bytes of many streams share the connection, and only the body itself knows.
-/// The error is a [`crate::checked::BodyFault`] in either case, for `BodyFault::find`.
+/// A request body that must come fast enough: over HTTP/2 the bytes of many streams share the connection, and only the body
+/// itself knows. The error is a [`crate::http1::BodyFault`], for `BodyFault::find`.
 #[derive(Debug)]
-pub struct PacedBody {
+pub(crate) struct PacedBody {
     /// None once it was dropped.
     incoming: Option<Incoming>,
     clock: Option<Box<Clock>>,
@@ -32,24 +31,17 @@ struct Clock {
 // === impl PacedBody ===
 
 impl PacedBody {
-    /// A body with a clock of its own, for HTTP/2.
-    #[must_use]
-    pub fn paced(incoming: Incoming, timing: &Timing) -> PacedBody {
+    /// A body with a clock of its own.
+    pub(crate) fn new(incoming: Incoming, timing: &Timing) -> PacedBody {
         let clock = Clock { timing: *timing, pace: Pace::default(), alarm: Alarm::default() };
         let clock = (!incoming.is_end_stream()).then(|| Box::new(clock));
         PacedBody { incoming: Some(incoming), clock }
-    }
-
-    /// A body without, for HTTP/1.
-    #[must_use]
-    pub fn unpaced(incoming: Incoming) -> PacedBody {
-        PacedBody { incoming: Some(incoming), clock: None }
     }
 }
 
 /// Over HTTP/2 a body that is dropped unread resets its stream, and clients that are still sending (curl before 8) take
 /// the reset for a failure although the whole answer came before it (RFC 9113 section 8.1 says they must not). So the
-/// rest is discarded within the bounds of a linger, as the checked stream does below HTTP/1.
+/// rest is discarded within the bounds of a linger, as HTTP/1 connections do.
 impl Drop for PacedBody {
     fn drop(&mut self) {
         if let (Some(incoming), Some(clock)) = (self.incoming.take(), self.clock.take())

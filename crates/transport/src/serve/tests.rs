@@ -13,15 +13,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 
 use super::*;
-use crate::checked::BodyFault;
 use crate::greet::sniff;
+use crate::http1::BodyFault;
 
 /// A client's end of a served connection, and what the service was called with.
 struct Scene {
     client: DuplexStream,
     calls: Rc<RefCell<Vec<String>>>,
     drain: Drain,
-    served: JoinHandle<Result<(), hyper::Error>>,
+    served: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Scene {
@@ -35,7 +35,7 @@ impl Scene {
 
     fn with<F, Fut>(timing: Timing, answer: F) -> Scene
     where
-        F: Fn(Request<Incoming>, Inspected) -> Fut + 'static,
+        F: Fn(Request<RequestBody>, Inspected) -> Fut + 'static,
         Fut: Future<Output = (String, Response<TestBody>)> + 'static,
     {
         let (client, server) = duplex(64 * 1024);
@@ -91,11 +91,11 @@ fn text(status: u16, said: String) -> Response<TestBody> {
     Response::builder().status(status).body(body).unwrap()
 }
 
-async fn say(request: Request<Incoming>, inspected: Inspected) -> (u16, String) {
+async fn say(request: Request<RequestBody>, inspected: Inspected) -> (u16, String) {
     match inspected {
         Inspected::Fault(fault) => return (400, format!("fault: {fault}")),
         Inspected::TooSlow => return (408, "too slow".to_owned()),
-        Inspected::Head(_) | Inspected::Http2 => {}
+        Inspected::Whole => {}
     }
     let said = format!("{} {}", request.method(), request.uri().path());
     match request.into_body().collect().await {
@@ -104,7 +104,7 @@ async fn say(request: Request<Incoming>, inspected: Inspected) -> (u16, String) 
             let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
             (200, format!("{said} {body:?} {trailers} trailers"))
         }
-        Err(error) => match BodyFault::find(&error) {
+        Err(error) => match BodyFault::find(error.as_ref()) {
             Some(BodyFault::Framing(fault)) => (400, format!("{said} broken: {fault}")),
             Some(BodyFault::TooSlow { bytes, .. }) => (408, format!("{said} too slow after {bytes} bytes")),
             None => (499, format!("{said} gone")),

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::BoxError;
-use crate::checked::BodyFault;
+use crate::http1::BodyFault;
 
 type TestBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 

@@ -90,7 +90,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// The twin: a size line that we let through means the same to the parser beside hyper.
+    /// The twin: a size line that we let through means the same to another parser.
     #[test]
     fn sizes_are_read_as_others_read_them(line in "[0-9a-fA-F]{1,16}([ \t]?;[ -~]{0,9})?", payload in 0_usize..40) {
         let mut bytes = format!("{line}\r\n").into_bytes();
@@ -139,5 +139,51 @@ proptest! {
         let expect = Scan { body: bytes.len(), payload, ended: true };
         bytes.extend(b"next");
         prop_assert_eq!(ChunkScanner::new().scan(&bytes), Ok(expect));
+    }
+}
+
+/// Payload and trailers of a body in these pieces, and how many bytes were left over.
+fn decoded(pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool, HeaderMap), ChunkFault> {
+    let mut decoder = ChunkDecoder::default();
+    let (mut payload, mut held, mut ended) = (Vec::new(), Vec::new(), false);
+    for piece in pieces {
+        held.extend_from_slice(piece);
+        loop {
+            let found = decoder.decode(&held)?;
+            let end = found.framing + found.payload;
+            payload.extend_from_slice(&held[found.framing..end]);
+            held.drain(..end);
+            ended = found.ended;
+            if found.payload == 0 {
+                break;
+            }
+        }
+    }
+    Ok((payload, held.len(), ended, decoder.take_trailers()))
+}
+
+#[test]
+fn a_body_is_taken_apart() {
+    let body = b"3;x=y\r\nabc\r\n2\r\n\r\n\r\n0\r\nDigest: a:b \r\nX-T:\r\n\r\nnext";
+    let (payload, left, ended, trailers) = decoded(&[body]).unwrap();
+    assert_eq!((payload.as_slice(), left, ended), (&b"abc\r\n"[..], 4, true));
+    assert_eq!((&trailers["digest"], &trailers["x-t"]), (&"a:b".parse().unwrap(), &"".parse().unwrap()));
+    assert_eq!(trailers.len(), 2);
+}
+
+proptest! {
+    /// The decoder and the scanner are one machine: they end, and fail, at the same byte.
+    #[test]
+    fn the_decoder_takes_what_the_scanner_sees(bytes in pieces(), cut in 0_usize..40) {
+        let cut = cut.min(bytes.len());
+        let scan = ChunkScanner::new().scan(&bytes);
+        match (decoded(&[&bytes[..cut], &bytes[cut..]]), scan) {
+            (Ok((payload, left, ended, _)), Ok(scan)) => {
+                prop_assert_eq!(payload.len() as u64, scan.payload);
+                prop_assert_eq!((bytes.len() - left, ended), (scan.body, scan.ended));
+            }
+            (Err(one), Err(other)) => prop_assert_eq!(one, other),
+            (one, other) => prop_assert!(false, "{one:?} and {other:?}"),
+        }
     }
 }

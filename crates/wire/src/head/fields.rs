@@ -25,9 +25,9 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes one line (without CRLF) that begins at `at` in the head.
+    /// Takes one line (without CRLF) that begins at `at` in the head, and says where its name and its value are.
     #[inline]
-    pub(super) fn add(&mut self, at: usize, line: &[u8]) -> Result<(), HeadFault> {
+    pub(super) fn add(&mut self, at: usize, line: &[u8]) -> Result<(Range<usize>, Range<usize>), HeadFault> {
         self.count += 1;
         if self.count > bounds::HEAD_FIELDS_MAX {
             return Err(HeadFault::TooLarge);
@@ -40,9 +40,19 @@ impl Fields {
         if value.len() > bounds::FIELD_VALUE_BYTES_MAX {
             return Err(HeadFault::TooLarge);
         }
+        let leading = raw.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count().min(raw.len() - value.len());
+        let start = at + line.len() - raw.len() + leading;
+        let place = start..start + value.len();
+        self.note(name, value, &place)?;
+        Ok((at..at + name.len(), place))
+    }
+
+    /// What a field says to the connection, if anything.
+    #[inline]
+    fn note(&mut self, name: &[u8], value: &[u8], place: &Range<usize>) -> Result<(), HeadFault> {
         // The length sorts out nearly every field before a comparison.
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.add_host(at, line, raw, value),
+            4 if name.eq_ignore_ascii_case(b"host") => self.add_host(value, place),
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 let is_continue = value.eq_ignore_ascii_case(b"100-continue");
                 self.expect_continue |= is_continue;
@@ -72,17 +82,15 @@ impl Fields {
         }
     }
 
-    fn add_host(&mut self, at: usize, line: &[u8], raw: &[u8], value: &[u8]) -> Result<(), HeadFault> {
+    fn add_host(&mut self, value: &[u8], place: &Range<usize>) -> Result<(), HeadFault> {
         if self.host.is_some() {
             return malformed("there are two Host fields: send one");
         }
-        let leading = raw.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let start = at + line.len() - raw.len() + leading;
         let Ok(text) = std::str::from_utf8(value) else {
             return malformed("the host holds characters that no host name has");
         };
         Host::parse(text)?;
-        self.host = Some(start..start + value.len());
+        self.host = Some(place.clone());
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::*;
 
 type Sender = client::SendRequest<Full<Bytes>>;
 
-async fn connect(scene: Scene) -> (Sender, Rc<RefCell<Vec<String>>>, Drain, JoinHandle<Result<(), hyper::Error>>) {
+async fn connect(scene: Scene) -> (Sender, Rc<RefCell<Vec<String>>>, Drain, JoinHandle<Result<(), ServeError>>) {
     let Scene { client, calls, drain, served } = scene;
     let (sender, connection) = client::handshake(LocalExecutor, TokioIo::new(client)).await.unwrap();
     spawn_local(connection);
@@ -125,7 +125,7 @@ fn a_body_that_trickles_is_a_timeout_here_too() {
     run(async {
         let timing = Timing::default();
         let scene = Scene::with(timing, move |request, _inspected| async move {
-            let error = PacedBody::paced(request.into_body(), &timing).collect().await.unwrap_err();
+            let error = request.into_body().collect().await.unwrap_err();
             let slow = matches!(BodyFault::find(error.as_ref()), Some(BodyFault::TooSlow { .. }));
             (format!("slow: {slow}"), text(408, String::new()))
         });
