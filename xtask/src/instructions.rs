@@ -1,8 +1,8 @@
 //! Instruction counts of the gate's hot functions, held to `bench/hot/budgets.toml`.
 //!
 //! `hot NAME N` does N operations. Callgrind counts a run with N and one with 2N: the difference is N operations without
-//! the setup. Counts need no quiet machine and differ by less than a hundredth between runs, so they see what a clock
-//! can't; what they don't see is the cache, and the kernel.
+//! the setup. Counts need no quiet machine and hardly differ between runs, so they see what a clock can't; what they don't see
+//! is the cache, and the kernel.
 
 mod budgets;
 mod profile;
@@ -16,8 +16,12 @@ use anyhow::{Context, Result, bail};
 use crate::{shell, tools};
 use budgets::Budgets;
 
-/// Past this, in hundredths of the budget, a count fails. Counts move by one or two when a compiler changes.
+/// Past this, in hundredths of the budget, a count fails. Runs of one build differ by less than 1, those of `record` by 4:
+/// how often the recorder looks depends on how busy the machine is.
 const OVER_PERCENT: u64 = 5;
+/// And not before it is so many instructions. A change in another function of `hot` was seen to move `limit` from 533 to
+/// 603: what the compiler inlines into a loop hangs on what stands beside it.
+const OVER_LEAST: u64 = 100;
 /// Below this, the budget has become too wide to guard anything.
 const UNDER_PERCENT: u64 = 10;
 
@@ -89,7 +93,7 @@ pub(crate) fn budgets(words: &[&str]) -> Result<bool> {
 
 /// What is wrong with a count, if anything is; a budget that is too wide is only spoken of.
 fn judge(name: &str, count: u64, budget: u64) -> Option<String> {
-    if count * 100 > budget * (100 + OVER_PERCENT) {
+    if count > budget + (budget * OVER_PERCENT / 100).max(OVER_LEAST) {
         let over = (count - budget) * 100 / budget.max(1);
         return Some(format!(
             "`{name}` takes {count} instructions, {over} % over its budget of {budget}: make it cheaper (`cargo xtask \
@@ -204,10 +208,12 @@ mod tests {
 
     #[test]
     fn over_is_wrong_and_within_is_not() {
-        assert_eq!(judge("call", 1_050, 1_000), None);
-        assert_eq!(judge("call", 800, 1_000), None, "a budget that is too wide is only spoken of");
-        let wrong = judge("call", 1_051, 1_000).unwrap();
-        assert!(wrong.contains("`call`") && wrong.contains("1051") && wrong.contains("1000"), "{wrong}");
+        assert_eq!(judge("call", 10_500, 10_000), None);
+        assert_eq!(judge("call", 8_000, 10_000), None, "a budget that is too wide is only spoken of");
+        let wrong = judge("call", 10_501, 10_000).unwrap();
+        assert!(wrong.contains("`call`") && wrong.contains("10501") && wrong.contains("10000"), "{wrong}");
+        assert_eq!(judge("limit", 600, 500), None);
+        assert!(judge("limit", 601, 500).is_some());
     }
 
     #[test]

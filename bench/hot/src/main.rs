@@ -23,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// One thing to count.
 struct Operation {
     name: &'static str,
-    /// How many are enough to count: the noise of the recorder's thread is a hundredth of that, or less.
+    /// How many are counted: so many that what threads do by the clock meanwhile is a small part.
     times: u64,
     about: &'static str,
     /// Does it so many times, and fails when one of them did not come out as it should: a count of refusals would look
