@@ -37,6 +37,13 @@ pub(crate) const BARS: &[Bar] = &[
     beyond("body", "up ÷ nginx", 1.0),
     must("workers", "cpu, two ÷ one", 1.1),
     beyond("workers", "cpu, two ÷ one", 1.02),
+    must("reload", "failed calls", 0.0),
+    must("reload", "p99 ÷ still", 2.0),
+    must("scale", "1,000,000 keys", 200.0),
+    beyond("scale", "1,000,000 keys", 120.0),
+    must("scale", "idle gate", 25.0),
+    must("scale", "idle connection, plain", 12.0),
+    must("scale", "idle connection, TLS", 40.0),
 ];
 
 const fn must(scenario: &'static str, figure: &'static str, most: f64) -> Bar {

@@ -26,9 +26,17 @@ pub(crate) struct Answer {
 /// # Errors
 /// Nobody answered, or not in HTTP.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+    connect(address)?.ask("GET", path, "")
+}
+
+/// A connection that is kept.
+///
+/// # Errors
+/// Nobody listens there.
+pub(crate) fn connect(address: SocketAddr) -> Result<Client<TcpStream>> {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("connecting to {address}"))?;
     stream.set_read_timeout(Some(PATIENCE)).context("setting a timeout")?;
-    Client(BufReader::new(stream)).ask("GET", path, "")
+    Ok(Client(BufReader::new(stream)))
 }
 
 /// A connection to a socket of the file system.

@@ -29,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) bad_every: u32,
     /// Beside those above: connections that make one call and then nothing.
     pub(crate) idle: u32,
+    /// So many times within the load, the gate takes over a changed configuration.
+    pub(crate) reloads: u32,
 }
 
 /// Which program makes the calls.
@@ -74,6 +76,7 @@ impl Load {
         close: false,
         bad_every: 0,
         idle: 0,
+        reloads: 0,
     };
 
     /// Calls `side` for so long.

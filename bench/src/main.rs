@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says whether every check held. A bar that was not reached is no failure: it is red in the table.
+/// Says whether every scenario ran and every check held. A bar that was not reached is no failure: it is red in the table.
 fn run(words: &[String]) -> Result<bool> {
     if let Some((role, arguments)) = words.split_first()
         && roles::play(role, arguments)?
@@ -58,10 +58,17 @@ fn run(words: &[String]) -> Result<bool> {
     }
     let ground = Ground::prepare(&options)?;
     let mut report = Report::new(Machine::here(&options.callgate), &options);
+    let mut all_ran = true;
     for scenario in &options.scenarios {
         eprint!("{} ", scenario.name);
-        let findings = (scenario.run)(&ground, options.effort);
-        report.add(scenario, findings.with_context(|| format!("scenario {}", scenario.name))?);
+        match (scenario.run)(&ground, options.effort) {
+            Ok(findings) => report.add(scenario, findings),
+            // What the others found took an hour; it is not thrown away.
+            Err(error) => {
+                anstream::eprintln!("\nbench: scenario {}: {error:#}", scenario.name);
+                all_ran = false;
+            }
+        }
     }
     report.print();
     if let Some(file) = &options.json {
@@ -70,5 +77,5 @@ fn run(words: &[String]) -> Result<bool> {
     if let Some(file) = &options.markdown {
         std::fs::write(file, report.markdown()).with_context(|| format!("writing {}", file.display()))?;
     }
-    Ok(report.checks_hold())
+    Ok(all_ran && report.checks_hold())
 }

@@ -107,6 +107,11 @@ fn bars_text(scenario: &str, figure: &Figure) -> String {
     bars::of(scenario, &figure.name).map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// A number without a fraction; a load that tells none has a dash.
+fn whole(number: f64) -> String {
+    if number.is_finite() { format!("{number:.0}") } else { "–".to_owned() }
+}
+
 /// Why a bar is missed, if somebody has written it down.
 fn reason(scenario: &str, figure: &Figure) -> Option<&'static str> {
     bars::of(scenario, &figure.name).find_map(|bar| bar.reason)

@@ -1,5 +1,6 @@
 //! Measuring several programs beside each other, in alternating order.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -78,7 +79,7 @@ fn measure(ground: &Ground, side: &Side, load: Load, time: Duration, checks: &mu
     let records = side.gate.as_ref().map(|gate| gate.records()).transpose()?;
     let group = side.group.id();
     let before = Spent::of(group);
-    let outcome = load.make(side, ground, time)?;
+    let outcome = with_reloads(ground, side, load, time)?;
     cpu::settle(group);
     let spent_ns = Spent::of(group).since_ns(&before);
     let seen = Seen {
@@ -96,8 +97,22 @@ fn measure(ground: &Ground, side: &Side, load: Load, time: Duration, checks: &mu
     Ok(Sample { outcome, cpu_us_per_call })
 }
 
+/// The load, and beside it the reloads that it asks for.
+fn with_reloads(ground: &Ground, side: &Side, load: Load, time: Duration) -> Result<Outcome> {
+    let Some(gate) = side.gate.as_ref().filter(|_| load.reloads > 0) else { return load.make(side, ground, time) };
+    thread::scope(|scope| {
+        let reloads = scope.spawn(|| gate.reload_often(load.reloads, time));
+        let outcome = load.make(side, ground, time)?;
+        reloads.join().map_err(|_| anyhow::anyhow!("the reloads broke off"))?.context("reloading")?;
+        Ok(outcome)
+    })
+}
+
 /// Connections that are open and do nothing, until this is dropped.
-fn idle(ground: &Ground, side: &Side, connections: u32) -> Result<Group> {
+///
+/// # Errors
+/// They could not be opened.
+pub(crate) fn idle(ground: &Ground, side: &Side, connections: u32) -> Result<Group> {
     let said = ground.folder.join("idle.said");
     let own = std::env::current_exe().context("finding the bench's own binary")?;
     let arguments = [roles::IDLE, &side.address.to_string(), &connections.to_string()];

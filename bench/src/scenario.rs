@@ -3,6 +3,7 @@
 mod calls;
 mod latency;
 mod refused;
+mod scale;
 mod shapes;
 mod workers;
 
@@ -44,6 +45,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "many", about: "10,000 idle connections, 100 busy ones", run: shapes::many },
     Scenario { name: "routes", about: "5,000 routes, called in turn", run: shapes::routes },
     Scenario { name: "workers", about: "guarded, two workers against one", run: workers::workers },
+    Scenario { name: "reload", about: "guarded, in open loop, with 100 reloads in each load", run: latency::reload },
+    Scenario {
+        name: "scale",
+        about: "memory and time of much: keys, routes, addresses, connections",
+        run: scale::scale,
+    },
 ];
 
 /// What came of a scenario.
@@ -77,9 +84,23 @@ fn beside(ground: &Ground, other: Option<Side>, sides: &[Side], load: Load, effo
     Ok(findings)
 }
 
+// === impl Figure ===
+
+impl Figure {
+    /// A number that was found once, without an interval.
+    fn single(name: &str, value: f64, unit: &'static str) -> Figure {
+        Figure { name: name.to_owned(), value: Ratio { median: value, low: value, high: value, pairs: 1 }, unit }
+    }
+}
+
 // === impl Findings ===
 
 impl Findings {
+    /// Adds a number that was found once.
+    fn add(&mut self, name: &str, value: f64, unit: &'static str) {
+        self.figures.push(Figure::single(name, value, unit));
+    }
+
     /// Adds what something of the first side is, over the same of each other one.
     fn compare(&mut self, what: &str, of: impl Fn(&Sample) -> f64) {
         let names: Vec<&'static str> = self.sides.iter().map(|side| side.name).collect();

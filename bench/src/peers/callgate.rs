@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ use crate::http;
 
 const BARE: &str = include_str!("../../configurations/callgate-bare.yaml");
 const GUARDED: &str = include_str!("../../configurations/callgate-guarded.yaml");
+const ADDRESSES: &str = include_str!("../../configurations/callgate-addresses.yaml");
+const FILE: &str = "callgate.yaml";
 /// A consumer has ten keys.
 const CONSUMERS: usize = 1_000;
 const KEYS_PER_CONSUMER: usize = 10;
@@ -60,6 +63,7 @@ pub(crate) fn start(ground: &Ground, name: &'static str, setup: Setup<'_>, build
     let template = match setup.features {
         Features::Bare => BARE,
         Features::Guarded => GUARDED,
+        Features::Addresses => ADDRESSES,
     };
     let folder = ground.folder_of(&name.replace(' ', "-"))?;
     let (address, health) = (free_address()?, free_address()?);
@@ -67,16 +71,22 @@ pub(crate) fn start(ground: &Ground, name: &'static str, setup: Setup<'_>, build
     values.push(("HEALTH", health.port().to_string()));
     values.push(("TLS", setup.tls.map_or_else(String::new, tls)));
     values.push(("ROUTES", routes(setup.routes)));
-    let file = folder.join("callgate.yaml");
-    std::fs::write(&file, filled(template, &values)?).context("writing Callgate's configuration")?;
-    let arguments = ["serve", "-c", &file.display().to_string()];
+    std::fs::write(folder.join(FILE), filled(template, &values)?).context("writing Callgate's configuration")?;
     let cores = if setup.workers > 1 { Cores::Both } else { Cores::Proxy };
-    let mut group = Group::start(cores, binary, &arguments, &folder, &folder.join("said"))?;
-    let ready = || http::get(health, "/readyz").is_ok_and(|answer| answer.status == 200);
-    until_ready(name, &mut group, ready).with_context(|| format!("see {}", folder.join("said").display()))?;
+    let group = launch(binary, cores, &folder, health)?;
     let keys = setup.is_guarded().then(|| make_keys(&folder)).transpose()?;
     let log = setup.is_guarded().then(|| folder.join("access.log"));
     Ok(Side { name, scheme: setup.scheme(), address, group, log, keys, gate: Some(Gate { health, folder }) })
+}
+
+/// Starts the gate that is set up in this folder, and waits until it is ready.
+fn launch(binary: &Path, cores: Cores, folder: &Path, health: SocketAddr) -> Result<Group> {
+    let said = folder.join("said");
+    let arguments = ["serve", "-c", &folder.join(FILE).display().to_string()];
+    let mut group = Group::start(cores, binary, &arguments, folder, &said)?;
+    let ready = || http::get(health, "/readyz").is_ok_and(|answer| answer.status == 200);
+    until_ready("callgate", &mut group, ready).with_context(|| format!("see {}", said.display()))?;
+    Ok(group)
 }
 
 fn tls(tls: &Certificate) -> String {
@@ -102,7 +112,8 @@ fn admin(folder: &Path) -> Result<impl FnMut(&str, &Value) -> Result<Value>> {
     };
     let mut admin = http::unix(&socket)?;
     Ok(move |path: &str, asked: &Value| -> Result<Value> {
-        let answer = admin.ask("POST", path, &asked.to_string())?;
+        let body = if asked.is_null() { String::new() } else { asked.to_string() };
+        let answer = admin.ask("POST", path, &body)?;
         if !matches!(answer.status, 200 | 201) {
             bail!("{path} answered {}: {}", answer.status, answer.body);
         }
@@ -136,6 +147,62 @@ impl Gate {
     /// They don't answer.
     pub(crate) fn records(&self) -> Result<Records> {
         Ok(Records::of(&http::get(self.health, "/metrics").context("asking for metrics")?.body))
+    }
+
+    /// Posts to the admin API: 200 or 201 is expected. No body for `Null`.
+    ///
+    /// # Errors
+    /// The act was not done.
+    pub(crate) fn act(&self, path: &str, asked: &Value) -> Result<Value> {
+        admin(&self.folder)?(path, asked)
+    }
+
+    /// Changes the configuration by `change`, has the gate take it over, and says how long that took.
+    ///
+    /// # Errors
+    /// The gate did not take it.
+    pub(crate) fn reload(&self, change: impl FnOnce(&str) -> String) -> Result<Duration> {
+        let file = self.folder.join(FILE);
+        let text = std::fs::read_to_string(&file).context("reading the configuration")?;
+        std::fs::write(&file, change(&text)).context("changing the configuration")?;
+        let start = Instant::now();
+        self.act("/v1/reload", &Value::Null)?;
+        Ok(start.elapsed())
+    }
+
+    /// Reloads so many times, evenly over `time`, with another value each time.
+    ///
+    /// # Errors
+    /// The gate did not take one of them.
+    pub(crate) fn reload_often(&self, times: u32, time: Duration) -> Result<()> {
+        let start = Instant::now();
+        for number in 0..times {
+            std::thread::sleep((time * number / times.max(1)).saturating_sub(start.elapsed()));
+            // A setting that holds for every call and hinders none.
+            self.reload(|text| {
+                let kept = text.lines().filter(|line| !line.trim_start().starts_with("body_max:"));
+                kept.map(|line| format!("{line}\n")).collect::<String>()
+                    + &format!("    body_max: {}MiB\n", 5 + number % 2)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    /// Stops the gate, does something to what it left in its data folder, and starts it again.
+    ///
+    /// # Errors
+    /// This is no gate, `act` failed, or the gate does not start again.
+    pub(crate) fn restarted(self, ground: &Ground, act: impl FnOnce(&Path) -> Result<()>) -> Result<Side> {
+        let Side { name, scheme, address, group, log, keys, gate } = self;
+        let gate = gate.context("only a gate is started again")?;
+        drop(group);
+        act(&gate.folder.join("data"))?;
+        let group = launch(&ground.callgate, Cores::Proxy, &gate.folder, gate.health)?;
+        Ok(Side { name, scheme, address, group, log, keys, gate: Some(gate) })
     }
 }
 

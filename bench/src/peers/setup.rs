@@ -14,6 +14,8 @@ pub(crate) enum Features {
     Bare,
     /// Keys, a limit for each, and a log.
     Guarded,
+    /// A limit for each address that a proxy names; Callgate only.
+    Addresses,
 }
 
 /// Everything that a scenario may ask for.
@@ -60,6 +62,8 @@ impl Setup<'_> {
             ("WORKERS", self.workers.to_string()),
             ("RATE", self.key_rate.to_string()),
             ("BURST", (self.key_rate * 2).to_string()),
+            // Nobody comes near it.
+            ("QUOTA", (u64::from(self.key_rate) * 10_000).min(1_000_000_000).to_string()),
         ]
     }
 }

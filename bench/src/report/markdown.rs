@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Report, Verdict, bars_text, reason};
+use super::{Report, Verdict, bars_text, reason, whole};
 use crate::scenario::{Findings, Scenario};
 
 // === impl Report ===
@@ -39,12 +39,12 @@ fn chapter(scenario: &Scenario, findings: &Findings) -> Result<String, std::fmt:
         for side in &findings.sides {
             writeln!(
                 text,
-                "| {} | {:.2} | {:.0} | {:.0} | {:.0} |",
+                "| {} | {:.2} | {:.0} | {} | {} |",
                 side.name,
                 side.median(|sample| sample.cpu_us_per_call),
                 side.median(|sample| sample.outcome.calls_per_s()),
-                side.median(|sample| sample.outcome.p50_us),
-                side.median(|sample| sample.outcome.p99_us),
+                whole(side.median(|sample| sample.outcome.p50_us)),
+                whole(side.median(|sample| sample.outcome.p99_us)),
             )?;
         }
         writeln!(text)?;

@@ -3,7 +3,7 @@
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, Verdict, bars_text, reason};
+use super::{Report, Verdict, bars_text, reason, whole};
 use crate::scenario::Findings;
 
 const BOLD: Style = Style::new().bold();
@@ -36,15 +36,15 @@ fn sides(findings: &Findings) {
     if findings.sides.is_empty() {
         return;
     }
-    println!("  {DIM}{:<14}{:>12}{:>12}{:>10}{:>10}{DIM:#}", "", "CPU µs/call", "calls/s", "p50 µs", "p99 µs");
+    println!("  {DIM}{:<16}{:>12}{:>12}{:>10}{:>10}{DIM:#}", "", "CPU µs/call", "calls/s", "p50 µs", "p99 µs");
     for side in &findings.sides {
         println!(
-            "  {:<14}{:>12.2}{:>12.0}{:>10.0}{:>10.0}",
+            "  {:<16}{:>12.2}{:>12.0}{:>10}{:>10}",
             side.name,
             side.median(|sample| sample.cpu_us_per_call),
             side.median(|sample| sample.outcome.calls_per_s()),
-            side.median(|sample| sample.outcome.p50_us),
-            side.median(|sample| sample.outcome.p99_us),
+            whole(side.median(|sample| sample.outcome.p50_us)),
+            whole(side.median(|sample| sample.outcome.p99_us)),
         );
     }
 }
@@ -59,7 +59,7 @@ fn figures(scenario: &str, findings: &Findings) {
         };
         let value = figure.value;
         println!(
-            "  {:<24}{style}{:>9.3}{}{style:#}  {DIM}{:.3} to {:.3}{DIM:#}  {:<28} {style}{}{style:#}",
+            "  {:<28}{style}{:>9.3}{}{style:#}  {DIM}{:.3} to {:.3}{DIM:#}  {:<28} {style}{}{style:#}",
             figure.name,
             value.median,
             figure.unit,
