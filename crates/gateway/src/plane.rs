@@ -145,7 +145,8 @@ async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server:
                 return;
             }
             let tls = tls.filter(|_| door.tls);
-            match greet::greet(socket, tls, &Timing::default()).await {
+            // In memory of its own: what a handshake needs is not held by every connection to its end.
+            match Box::pin(greet::greet(socket, tls, &Timing::default())).await {
                 Ok(greeted) => serve(greeted, peer.ip(), door, worker, &server, &drain).await,
                 Err(error) => tracing::debug!(%peer, %error, "a connection never came to its first call"),
             }

@@ -21,7 +21,6 @@ pub(crate) mod pace;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -95,7 +94,8 @@ where
         let spoken = answer::Spoken::of(&request);
         let request = request.map(|extent| RequestBody::http1(extent, &wire));
         let response = {
-            let mut calling = pin!(call(request, inspected));
+            // In memory of its own: an idle connection has no call, and all calls of a worker find the same memory warm.
+            let mut calling = Box::pin(call(request, inspected));
             poll_fn(|context| match calling.as_mut().poll(context) {
                 Poll::Ready(response) => Poll::Ready(response.map_err(ConnectionError::Answer)),
                 Poll::Pending => wire.borrow_mut().poll_gone(context).map(Err),

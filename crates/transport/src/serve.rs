@@ -102,7 +102,8 @@ impl Server {
             Protocol::Http1 => http1::serve(greeted.io, greeted.buffer, self.timing, drain.enter(), call)
                 .await
                 .map_err(ServeError::Http1),
-            Protocol::Http2 => self.serve_http2(greeted, drain, call).await.map_err(ServeError::Http2),
+            // In memory of its own, which HTTP/1 connections would hold for nothing.
+            Protocol::Http2 => Box::pin(self.serve_http2(greeted, drain, call)).await.map_err(ServeError::Http2),
         }
     }
 
