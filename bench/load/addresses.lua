@@ -4,7 +4,6 @@ local count, made = 1, 0
 
 function init(args)
    count = tonumber(args[1])
-   wrk.init(args)
 end
 
 function request()

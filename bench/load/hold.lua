@@ -4,7 +4,6 @@ local connections, made = 0, 0
 
 function init(args)
    connections = tonumber(args[1])
-   wrk.init(args)
 end
 
 function delay()

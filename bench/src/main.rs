@@ -57,7 +57,7 @@ fn run(words: &[String]) -> Result<bool> {
         return Ok(true);
     }
     let ground = Ground::prepare(&options)?;
-    let mut report = Report::new(Machine::here(&options.callgate), &options);
+    let mut report = Report::new(Machine::here(&options), &options);
     let mut all_ran = true;
     for scenario in &options.scenarios {
         eprint!("{} ", scenario.name);

@@ -107,6 +107,12 @@ fn bars_text(scenario: &str, figure: &Figure) -> String {
     bars::of(scenario, &figure.name).map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// `1.020 to 1.040`; nothing for what was measured once.
+fn interval(figure: &Figure) -> String {
+    let value = figure.value;
+    if value.pairs > 1 { format!("{:.3} to {:.3}", value.low, value.high) } else { String::new() }
+}
+
 /// A number without a fraction; a load that tells none has a dash.
 fn whole(number: f64) -> String {
     if number.is_finite() { format!("{number:.0}") } else { "–".to_owned() }

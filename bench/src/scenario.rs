@@ -71,8 +71,8 @@ pub(crate) struct Figure {
 }
 
 /// Measures the first side beside the others, and if there is another build, that one beside it on the other hand.
-fn beside(ground: &Ground, other: Option<Side>, sides: &[Side], load: Load, effort: Effort) -> Result<Findings> {
-    let runs: Vec<(&Side, Load)> = other.iter().chain(sides).map(|side| (side, load)).collect();
+fn beside(ground: &Ground, other: Option<&Side>, sides: &[Side], load: Load, effort: Effort) -> Result<Findings> {
+    let runs: Vec<(&Side, Load)> = other.into_iter().chain(sides).map(|side| (side, load)).collect();
     let mut findings = Findings::default();
     let mut all = rounds::alternate(ground, &runs, effort, &mut findings.checks)?;
     if other.is_some() && all.len() > 1 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Report, Verdict, bars_text, reason, whole};
+use super::{Report, Verdict, bars_text, interval, reason, whole};
 use crate::scenario::{Findings, Scenario};
 
 // === impl Report ===
@@ -59,11 +59,7 @@ fn chapter(scenario: &Scenario, findings: &Findings) -> Result<String, std::fmt:
             _ => verdict.word().to_owned(),
         };
         let (name, unit, bars) = (&figure.name, figure.unit, bars_text(scenario.name, figure));
-        writeln!(
-            text,
-            "| {name} | {:.3}{unit} | {:.3} to {:.3} | {bars} | {why} |",
-            value.median, value.low, value.high
-        )?;
+        writeln!(text, "| {name} | {:.3}{unit} | {} | {bars} | {why} |", value.median, interval(figure))?;
     }
     for check in findings.checks.failed() {
         writeln!(text, "\n**A check failed**: {}: {}", check.side, check.what)?;

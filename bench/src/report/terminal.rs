@@ -3,7 +3,7 @@
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, Verdict, bars_text, reason, whole};
+use super::{Report, Verdict, bars_text, interval, reason, whole};
 use crate::scenario::Findings;
 
 const BOLD: Style = Style::new().bold();
@@ -59,12 +59,11 @@ fn figures(scenario: &str, findings: &Findings) {
         };
         let value = figure.value;
         println!(
-            "  {:<28}{style}{:>9.3}{}{style:#}  {DIM}{:.3} to {:.3}{DIM:#}  {:<28} {style}{}{style:#}",
+            "  {:<40}{style}{:>9.3}{}{style:#}  {DIM}{:<18}{DIM:#}  {:<28} {style}{}{style:#}",
             figure.name,
             value.median,
             figure.unit,
-            value.low,
-            value.high,
+            interval(figure),
             bars_text(scenario, figure),
             verdict.word(),
         );

@@ -18,7 +18,8 @@ pub(super) const BAD_EVERY: u32 = 100;
 /// A program did not start, or a load could not be made.
 pub(super) fn bare(ground: &Ground, effort: Effort) -> Result<Findings> {
     let setup = Setup::BARE;
-    let other = ground.compare.is_some().then(|| callgate::start(ground, "other build", setup, Build::Other));
+    let other =
+        ground.compare.is_some().then(|| callgate::start(ground, "other build", setup, Build::Other)).transpose()?;
     let mut sides = vec![
         callgate::start(ground, "callgate", setup, Build::Own)?,
         nginx::start(ground, setup, None)?,
@@ -26,7 +27,7 @@ pub(super) fn bare(ground: &Ground, effort: Effort) -> Result<Findings> {
         haproxy::start(ground, setup, None)?,
     ];
     sides.extend(envoy::start(ground, setup, None)?);
-    beside(ground, other.transpose()?, &sides, Load::PLAIN, effort)
+    beside(ground, other.as_ref(), &sides, Load::PLAIN, effort)
 }
 
 /// Passing on the calls of those who may.
@@ -35,7 +36,8 @@ pub(super) fn bare(ground: &Ground, effort: Effort) -> Result<Findings> {
 /// A program did not start, or a load could not be made.
 pub(super) fn guarded(ground: &Ground, effort: Effort) -> Result<Findings> {
     let setup = Setup::GUARDED;
-    let other = ground.compare.is_some().then(|| callgate::start(ground, "other build", setup, Build::Other));
+    let other =
+        ground.compare.is_some().then(|| callgate::start(ground, "other build", setup, Build::Other)).transpose()?;
     let own = callgate::start(ground, "callgate", setup, Build::Own)?;
     let keys = own.keys.clone();
     let mut sides = vec![
@@ -45,5 +47,5 @@ pub(super) fn guarded(ground: &Ground, effort: Effort) -> Result<Findings> {
         haproxy::start(ground, setup, keys.as_ref())?,
     ];
     sides.extend(envoy::start(ground, setup, keys.as_ref())?);
-    beside(ground, other.transpose()?, &sides, Load { bad_every: BAD_EVERY, ..Load::PLAIN }, effort)
+    beside(ground, other.as_ref(), &sides, Load { bad_every: BAD_EVERY, ..Load::PLAIN }, effort)
 }
