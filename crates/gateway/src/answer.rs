@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use callgate_config::Respond;
-use callgate_model::Phase;
 use callgate_model::record::End;
 use callgate_model::refusal::Refused;
+use callgate_model::{CallId, Phase};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
@@ -106,7 +106,7 @@ fn mark(call: &mut Call<'_>, headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
     };
-    set(CALLGATE_CALL_ID, &call.record.call_id.to_string());
+    set(CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
     if !call.rates.policy.is_empty() {
         set(RATELIMIT_POLICY, &call.rates.policy);
         set(RATELIMIT, &call.rates.state);

@@ -15,6 +15,15 @@ impl CallId {
         CallId(uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid())
     }
 
+    /// Bytes of its text.
+    pub const TEXT_BYTES: usize = uuid::fmt::Hyphenated::LENGTH;
+
+    /// Its text, in a place of the caller's: without an allocation, and without the formatter of the standard library.
+    #[must_use]
+    pub fn text<'into>(&self, into: &'into mut [u8; CallId::TEXT_BYTES]) -> &'into str {
+        self.0.hyphenated().encode_lower(into)
+    }
+
     /// Reads an id as a person pasted it.
     #[must_use]
     pub fn parse(text: &str) -> Option<CallId> {

@@ -23,17 +23,21 @@ pub use outgoing::Outgoing;
 
 use crate::octets;
 
-/// The fields that proxies write about the caller; whoever forwards removes them and writes its own.
-pub static FIELDS: [HeaderName; 8] = [
-    FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-real-ip"),
-];
+/// Whether a field is one that proxies write about the caller; whoever forwards removes them and writes its own.
+#[must_use]
+pub fn is_field(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-port"
+            | "x-forwarded-proto"
+            | "x-forwarded-prefix"
+            | "x-forwarded-server"
+            | "x-real-ip"
+    )
+}
 
 /// What the forwarding fields came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,24 +1,8 @@
 //! Hop-by-hop fields (RFC 9110 section 7.6.1): what is said to the gate alone and goes no further.
 
-use http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE};
 
 use crate::octets;
-
-/// Fields that speak about one connection, whether Connection names them or not. TE is apart: `trailers` stays. Trailer
-/// stays: trailers are forwarded.
-static HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
 
 /// End-to-end fields that somebody on the way relies on. Naming one in Connection has one use: to make the gate drop what
 /// it checked, or what tells the back end who calls.
@@ -72,44 +56,59 @@ const NOT_IN_TRAILERS: [&str; 14] = [
     "x-api-key",
 ];
 
-/// Removes the hop-by-hop fields and what Connection names. `protected` names further fields that Connection can't
-/// remove, beside those of [`is_protected`]: the header that carries the key, for one.
-pub fn strip(headers: &mut HeaderMap, protected: impl Fn(&HeaderName) -> bool) {
-    let mut nominations = headers.get_all(CONNECTION).iter();
-    match (nominations.next().cloned(), nominations.next()) {
-        (None, _) => {}
-        (Some(only), None) => remove_nominated(headers, &only, &protected),
-        (Some(_), Some(_)) => {
-            let all: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-            for nomination in &all {
-                remove_nominated(headers, nomination, &protected);
-            }
+/// Removes the hop-by-hop fields, what Connection names, and what `also` names. `protected` names further fields that
+/// Connection can't remove, beside those of [`is_protected`]: the header that carries the key, for one.
+///
+/// Looks once over the fields that are there: a map asked for every name that might be costs more than all the rest of
+/// forwarding a call.
+pub fn strip(headers: &mut HeaderMap, protected: impl Fn(&HeaderName) -> bool, also: impl Fn(&HeaderName) -> bool) {
+    let (mut has_connection, mut has_te) = (false, false);
+    let mut wrong: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        has_te |= *name == TE;
+        if is_hop_by_hop(name) || also(name) {
+            has_connection |= *name == CONNECTION;
+            wrong.push(name.clone());
         }
     }
-    for name in &HOP_BY_HOP {
+    if has_connection {
+        let nominations: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        for nomination in &nominations {
+            remove_nominated(headers, nomination, &protected);
+        }
+    }
+    for name in wrong {
         headers.remove(name);
     }
-    keep_trailers_alone(headers);
-}
-
-/// [`strip`] for a request on its way to the upstream.
-pub fn strip_request(headers: &mut HeaderMap) {
-    strip(headers, |_| false);
-}
-
-/// [`strip`] for a response on its way back.
-pub fn strip_response(headers: &mut HeaderMap) {
-    strip(headers, |_| false);
+    if has_te {
+        keep_trailers_alone(headers);
+    }
 }
 
 /// Removes from a trailer section what belongs into a head alone.
 pub fn strip_trailers(trailers: &mut HeaderMap) {
     let is_wrong =
-        |name: &HeaderName| is_protected(name) || HOP_BY_HOP.contains(name) || NOT_IN_TRAILERS.contains(&name.as_str());
+        |name: &HeaderName| is_protected(name) || is_hop_by_hop(name) || NOT_IN_TRAILERS.contains(&name.as_str());
     let wrong: Vec<HeaderName> = trailers.keys().filter(|name| is_wrong(name)).cloned().collect();
     for name in wrong {
         trailers.remove(name);
     }
+}
+
+/// Whether a field speaks about one connection, whether Connection names it or not. TE is apart: `trailers` stays. Trailer
+/// stays: trailers are forwarded.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
 }
 
 /// Whether a field is one that Connection can never remove.
@@ -162,7 +161,7 @@ mod tests {
 
     fn check(lines: &str, expect: &str) {
         let mut headers = headers(lines);
-        strip(&mut headers, |name| name == "x-key");
+        strip(&mut headers, |name| name == "x-key", |name| name == "x-also");
         assert_eq!(names(&headers), expect, "{lines}");
     }
 
@@ -173,6 +172,11 @@ mod tests {
             TE: gzip\nTransfer-Encoding: chunked\nUpgrade: h2c\nHTTP2-Settings: x\nTrailer: x-sum\nAccept: a/b",
             "accept trailer",
         );
+    }
+
+    #[test]
+    fn what_else_is_named_goes_too() {
+        check("X-Also: 1\nAccept: a/b\nX-Also: 2\nConnection: x-also, x-hop\nX-Hop: 1", "accept");
     }
 
     #[test]
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn te_keeps_trailers_alone() {
         let mut headers = headers("Connection: TE\nTE: gzip;q=0.5, Trailers\nTE: deflate");
-        strip_request(&mut headers);
+        strip(&mut headers, |_| false, |_| false);
         assert_eq!(headers.get_all(TE).iter().collect::<Vec<_>>(), ["trailers"]);
     }
 

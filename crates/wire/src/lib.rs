@@ -6,6 +6,7 @@
 //! disagree. [`fuzz_bodies`] holds what `fuzz/` and the smoke tests run.
 
 pub mod chunked;
+mod digits;
 mod fault;
 pub mod forwarded;
 #[doc(hidden)]

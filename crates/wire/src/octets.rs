@@ -58,6 +58,13 @@ pub(crate) fn encoded(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
+/// The two lower-case hexadecimal digits of a byte.
+#[inline]
+pub(crate) fn hex_pair_lower(byte: u8) -> [u8; 2] {
+    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
+    [digit(byte >> 4), digit(byte & 15)]
+}
+
 /// The two upper-case hexadecimal digits of a byte.
 pub(crate) fn hex_pair(byte: u8) -> [char; 2] {
     let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' + value - 10 });

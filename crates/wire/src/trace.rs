@@ -40,12 +40,12 @@ pub fn parse(text: &str) -> Option<TraceParent> {
 /// random half, the sampled flag unset, because nobody decided.
 #[must_use]
 pub fn make(seed: &[u8; 16]) -> TraceParent {
-    let hex = |bytes: &[u8]| bytes.iter().flat_map(|byte| octets::hex_pair(*byte)).collect::<Vec<char>>();
     let (_, half) = seed.split_at(8);
-    let letters = ['0', '0', '-'].into_iter().chain(hex(seed)).chain(['-']).chain(hex(half)).chain(['-', '0', '0']);
-    let mut text = [b'0'; LENGTH];
-    for (byte, letter) in text.iter_mut().zip(letters) {
-        *byte = u8::try_from(letter).unwrap_or(b'0').to_ascii_lowercase();
+    let mut text = *b"00-................................-................-00";
+    for (place, byte) in (3..).step_by(2).zip(seed).chain((36..).step_by(2).zip(half)) {
+        if let Some(digits) = text.get_mut(place..place + 2) {
+            digits.copy_from_slice(&octets::hex_pair_lower(*byte));
+        }
     }
     // Ids of zeros mean "none"; a seed that ends in them is not worth another error.
     if half.iter().all(|byte| *byte == 0)

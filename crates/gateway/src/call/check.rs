@@ -46,7 +46,8 @@ pub(crate) async fn body(
     };
     let body = match form {
         None => streaming,
-        Some(form) => match collect(call, streaming).await? {
+        // Rare, and large: in a box it is no part of every call.
+        Some(form) => match Box::pin(collect(call, streaming)).await? {
             Collected::Whole(whole) => {
                 call.judge(only_watches, form.check(&whole))?;
                 RequestBody::whole(whole)

@@ -1,12 +1,13 @@
 //! Forward: the call goes to the upstream, rewritten so that it carries what the gate knows and nothing that it must not.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use callgate_model::record::UpstreamPart;
 use callgate_model::refusal::Refused;
-use callgate_model::{Code, Refusal, bounds};
+use callgate_model::{CallId, Code, Refusal, bounds};
 use callgate_transport::upstream::{Kind, Sent, UpstreamError};
 use callgate_wire::{forwarded, hop, query, trace};
 use http::header::{
@@ -30,31 +31,14 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_CONSUMER: HeaderName = HeaderName::from_static("callgate-consumer");
 const CALLGATE_KEY_ID: HeaderName = HeaderName::from_static("callgate-key-id");
 const CALLGATE_SCOPES: HeaderName = HeaderName::from_static("callgate-scopes");
 
-/// Fields by which a caller asks a framework to see another method or path than the gate judged.
-const OVERRIDES: [&str; 6] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-uri",
-];
-/// Fields by which proxies speak of the client; only ours may reach the upstream.
-const FORWARDING: [&str; 8] = [
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-real-ip",
-    "forwarded",
-];
+/// Fields that a prepared request has at most beside the caller's own.
+const FIELDS_ADDED_MAX: usize = 12;
 
 /// Sends the call and waits for the head of the answer.
 ///
@@ -75,7 +59,7 @@ pub(crate) async fn send(
         UpstreamPart { server: Arc::clone(&api.upstream_name), attempts: 1, reused: false, status: None, head_us: 0 };
     // Told before it is known how it ends: a caller that leaves meanwhile ends it here.
     call.record.upstream = Some(part.clone());
-    let sending = send_or_repeat(worker, api, request);
+    let sending = std::pin::pin!(send_or_repeat(worker, api, request));
     let sent = until_head(sending, timeout, call.deadline, progress.as_deref()).await;
     part.head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
     let result = match sent {
@@ -113,7 +97,8 @@ async fn send_or_repeat(
     });
     match (worker.pool().send(&api.upstream, request).await, spare) {
         (Err(error), Some(spare)) if error.kind == Kind::Closed && error.reused => {
-            let again = worker.pool().send(&api.upstream, spare).await;
+            // Rare, and large: in a box it is no part of every call.
+            let again = Box::pin(worker.pool().send(&api.upstream, spare)).await;
             again.map(|sent| Sent { attempts: sent.attempts + 1, ..sent })
         }
         (result, _) => result,
@@ -124,12 +109,11 @@ async fn send_or_repeat(
 /// because it is large. Nor does it run while the next byte must come from the caller, who has a bound of its own (the pace
 /// of bodies). None when it ran out.
 async fn until_head<T>(
-    sending: impl Future<Output = T>,
+    mut sending: Pin<&mut impl Future<Output = T>>,
     timeout: Duration,
     total: Option<Instant>,
     progress: Option<&Progress>,
 ) -> Option<T> {
-    let mut sending = std::pin::pin!(sending);
     let moved = || progress.map_or((0, true), |progress| (progress.bytes(), progress.has_ended()));
     let starved = || progress.is_some_and(|progress| progress.waits_for_caller() && !progress.has_ended());
     let mut seen = moved();
@@ -157,14 +141,18 @@ fn prepare(
     parts.uri = target(routed, &parts)?;
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
+    headers.reserve(FIELDS_ADDED_MAX);
     // Hop-by-hop first: what a caller's Connection field names must not take away what is set below.
-    hop::strip(headers, |name| Some(name) == routed.api.keys.header.as_ref());
-    headers.remove(EXPECT);
-    remove_all(headers, &FORWARDING);
-    remove_prefix(headers, "callgate-");
-    if !routed.api.keep_override_headers {
-        remove_all(headers, &OVERRIDES);
-    }
+    hop::strip(
+        headers,
+        |name| Some(name) == routed.api.keys.header.as_ref(),
+        |name| {
+            *name == EXPECT
+                || forwarded::is_field(name)
+                || is_ours(name)
+                || !routed.api.keep_override_headers && is_override(name)
+        },
+    );
     credential::strip(headers, &routed.api.keys, routed.api.takes_keys, routed.needs_key());
     join_cookies(headers);
     if body.is_whole() {
@@ -212,48 +200,40 @@ fn target(routed: &Routed<'_>, parts: &Parts) -> Result<Uri, Refused> {
 fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
     let scheme = if call.secure { "https" } else { "http" };
     let way = forwarded::Outgoing { client: call.record.client, peer: call.arrival.peer, host: authority, scheme };
-    let mut set = |name: HeaderName, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    };
-    set(X_FORWARDED_FOR, &way.x_forwarded_for());
-    set(X_FORWARDED_HOST, authority);
-    set(X_FORWARDED_PROTO, scheme);
-    set(FORWARDED, &way.forwarded());
+    set(headers, X_FORWARDED_FOR, &way.x_forwarded_for());
+    set(headers, X_FORWARDED_HOST, authority);
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    set(headers, FORWARDED, &way.forwarded());
     headers.append(VIA, HeaderValue::from_static("1.1 callgate"));
     let mut parents = headers.get_all(TRACEPARENT).iter();
     let only = parents.next().filter(|_| parents.next().is_none());
     let traced = only.and_then(|value| value.to_str().ok()).and_then(trace::parse);
-    let trace_id = match traced {
-        Some(parent) => parent.trace_id().into(),
-        None => {
-            // The state belongs to the trace that is not taken on (W3C Trace Context section 3.4).
-            headers.remove("tracestate");
-            let made = trace::make(call.record.call_id.0.as_bytes());
-            if let Ok(value) = HeaderValue::from_str(&made.to_string()) {
-                headers.insert(TRACEPARENT, value);
-            }
-            made.trace_id().into()
-        }
-    };
-    call.record.trace_id = Some(trace_id);
+    let parent = traced.unwrap_or_else(|| {
+        // The state belongs to the trace that is not taken on (W3C Trace Context section 3.4).
+        headers.remove(TRACESTATE);
+        let made = trace::make(call.record.call_id.0.as_bytes());
+        set(headers, TRACEPARENT, made.as_str());
+        made
+    });
+    call.record.trace_id = Some(parent.trace_id().into());
 }
 
 /// Who calls, in fields that nobody outside can set.
 fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
-    let mut set = |name: HeaderName, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    };
-    set(CALLGATE_CALL_ID, &call.record.call_id.to_string());
+    set(headers, CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
     if let Some(entry) = &call.caller {
-        set(CALLGATE_CONSUMER, &entry.consumer.name);
-        set(CALLGATE_KEY_ID, entry.id.as_str());
+        set(headers, CALLGATE_CONSUMER, &entry.consumer.name);
+        set(headers, CALLGATE_KEY_ID, entry.id.as_str());
         if !entry.grants.scopes_text.is_empty() {
-            set(CALLGATE_SCOPES, &entry.grants.scopes_text);
+            set(headers, CALLGATE_SCOPES, &entry.grants.scopes_text);
         }
+    }
+}
+
+/// Sets a field; a text that no field can hold is left out.
+fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
     }
 }
 
@@ -268,18 +248,22 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn remove_all(headers: &mut HeaderMap, names: &[&str]) {
-    for name in names {
-        headers.remove(*name);
-    }
+/// Whether a field is one that the gate speaks in; nobody else may.
+pub(crate) fn is_ours(name: &HeaderName) -> bool {
+    name.as_str().starts_with("callgate-")
 }
 
-/// Removes every field whose name begins with this.
-pub(crate) fn remove_prefix(headers: &mut HeaderMap, prefix: &str) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
+/// Whether a field asks a framework to see another method or path than the gate judged.
+fn is_override(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "x-http-method-override"
+            | "x-http-method"
+            | "x-method-override"
+            | "x-original-url"
+            | "x-rewrite-url"
+            | "x-original-uri"
+    )
 }
 
 fn refusal(error: &UpstreamError, api: &Api) -> Refused {

@@ -21,7 +21,7 @@ pub struct CallGuard {
     recorder: Option<RecorderHandle>,
     clock: Clock,
     /// Monotonic nanoseconds of the call's start.
-    started_ns: u64,
+    pub started_ns: u64,
     /// The answer has ended, in whatever way the record says.
     ended: bool,
     /// How far the request's body has come, once it is read.

@@ -34,7 +34,7 @@ pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Prese
 }
 
 fn verify(call: &mut Call<'_>, routed: &Routed<'_>, text: &str) -> Result<(), Refused> {
-    let fault = match call.gate.keys.verify(text, call.gate.clock.unix_ms()) {
+    let fault = match call.gate.keys.verify(text, call.began_ms()) {
         Ok(entry) => {
             call.record.consumer = Some(Arc::clone(&entry.consumer.name));
             call.record.key_id = Some(entry.id);
@@ -76,7 +76,7 @@ fn verify(call: &mut Call<'_>, routed: &Routed<'_>, text: &str) -> Result<(), Re
 /// Counts a wrong credential against its address; an address with too many hears 429 instead. Only failures are refused: a
 /// valid key from that address still passes, so one guesser behind an office's address locks nobody out.
 fn guessed(call: &Call<'_>, routed: &Routed<'_>, refusal: Refused) -> Refused {
-    match call.gate.lockout.failed(call.record.client, call.now_ns()) {
+    match call.gate.lockout.failed(call.record.client, call.began_ns()) {
         None => refusal,
         Some(wait_ns) => {
             Refusal::new(Code::LockedOut, "Too many wrong keys came from your address (setting `lockout`).")

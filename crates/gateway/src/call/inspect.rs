@@ -5,8 +5,7 @@ use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, bounds};
 use callgate_wire::hop;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
@@ -17,6 +16,9 @@ use super::state::Call;
 use crate::answer::{Answer, Content};
 use crate::body::{BodyTimes, UpstreamBody};
 use crate::policy::cors;
+
+/// Fields that nearly every answer gets beside the upstream's.
+const FIELDS_ADDED: usize = 4;
 
 /// Turns the upstream's answer into the caller's.
 ///
@@ -46,21 +48,14 @@ pub(crate) fn judge(
         // It overrides a Content-Length beside it, and a forwarded message must not say both (RFC 9112 section 6.3).
         headers.remove(CONTENT_LENGTH);
     }
-    hop::strip_response(headers);
     // Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.
-    forward::remove_prefix(headers, "callgate-");
-    if routed.cors().is_some() {
-        cors::strip(headers);
-    }
+    let judges_origins = routed.cors().is_some();
+    hop::strip(headers, |_| false, |name| forward::is_ours(name) || judges_origins && cors::is_answer(name));
+    headers.reserve(FIELDS_ADDED);
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     keep_key_to_caller(routed, headers);
     for guards in routed.guards() {
         guards.fields.change_response(headers);
-    }
-    if !call.rates.policy.is_empty() {
-        for name in ["ratelimit", "ratelimit-policy"] {
-            headers.remove(HeaderName::from_static(name));
-        }
     }
     if parts.status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_LENGTH);

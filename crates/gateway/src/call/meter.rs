@@ -64,7 +64,7 @@ pub(crate) fn settle(call: &mut Call<'_>, charges: &mut Charges<'_, &LimitPolicy
     if charges.is_empty() {
         return Ok(());
     }
-    let now_ns = call.now_ns();
+    let now_ns = call.began_ns();
     let would_refuse = &mut call.record.would_refuse;
     let judgement = charges.charge(now_ns, |policy, wait_ns| would_refuse.push(*policy.refusal(wait_ns)));
     for (policy, left, full_in_s) in charges.states(now_ns) {
@@ -147,15 +147,14 @@ async fn quotas(call: &mut Call<'_>, entry: &KeyEntry, plan: &Plan) -> Result<()
                 call.gate.quotas.cell(number, || format!("consumer:{}", entry.consumer.id), quota, *fingerprint)
             }
         };
-        let judgement = call.gate.quotas.spend(&cell).await;
-        let now_ms = call.gate.clock.unix_ms();
-        let period = cell.span(now_ms);
-        let next_s = u64::try_from(period.end_ms - now_ms).unwrap_or(0).div_ceil(1_000);
-        let length_s = u64::try_from(period.end_ms - period.start_ms).unwrap_or(0) / 1_000;
+        let now_ms = call.began_ms();
+        let (span, judgement) = call.gate.quotas.spend(&cell, now_ms).await;
+        let next_s = u64::try_from(span.end_ms - now_ms).unwrap_or(0).div_ceil(1_000);
+        let length_s = u64::try_from(span.end_ms - span.start_ms).unwrap_or(0) / 1_000;
         rate_fields::push_policy(&mut call.rates.policy, &quota.name, quota.amount, length_s);
-        rate_fields::push_state(&mut call.rates.state, &quota.name, cell.left(now_ms), next_s);
+        rate_fields::push_state(&mut call.rates.state, &quota.name, cell.left(&span), next_s);
         match judgement {
-            Ok(span) => spent.push(span),
+            Ok(()) => spent.push(span),
             Err(refusal) => {
                 let refusal = refusal.rule(format!("plans.{}.quota", plan.name));
                 if let Err(refusal) = call.judge(only_watches, Err(refusal)) {

@@ -77,8 +77,9 @@ impl<'a> Call<'a> {
     /// Begins a call.
     pub fn begin<B>(worker: &'a Worker, snapshot: &'a Snapshot, arrival: Arrival, request: &Request<B>) -> Call<'a> {
         let gate = worker.gate();
-        let id = CallId::from_parts(u64::try_from(gate.clock.unix_ms()).unwrap_or(0), &worker.random());
-        let mut call = Call::at(gate, snapshot, arrival, request, id, Some(gate.recorder.clone()));
+        let began_ms = gate.clock.unix_ms();
+        let id = CallId::from_parts(u64::try_from(began_ms).unwrap_or(0), &worker.random());
+        let mut call = Call::at(gate, snapshot, arrival, request, id, began_ms, Some(gate.recorder.clone()));
         call.record.running = Some(worker.enter());
         call
     }
@@ -90,11 +91,12 @@ impl<'a> Call<'a> {
         arrival: Arrival,
         request: &Request<B>,
         id: CallId,
+        began_ms: i64,
         recorder: Option<RecorderHandle>,
     ) -> Call<'a> {
         let record = Box::new(CallRecord {
             call_id: id,
-            started_ms: gate.clock.unix_ms(),
+            started_ms: began_ms,
             duration_us: 0,
             listener: Arc::clone(&arrival.listener_name),
             protocol: match request.version() {
@@ -172,6 +174,19 @@ impl<'a> Call<'a> {
     pub fn wants_text(&self) -> bool {
         let fields: HeaderMap = self.accept.iter().map(|value| (ACCEPT, value.clone())).collect();
         !fields.is_empty() && !Accept::of(&fields).allows_json()
+    }
+
+    /// When it began, monotonic nanoseconds: the moment by which its credential and its limits are judged. Reading a clock
+    /// takes as long as a look-up, and the phases before forwarding are over in microseconds.
+    #[must_use]
+    pub fn began_ns(&self) -> u64 {
+        self.record.started_ns
+    }
+
+    /// The same by the wall clock, Unix milliseconds.
+    #[must_use]
+    pub fn began_ms(&self) -> i64 {
+        self.record.started_ms
     }
 
     /// Monotonic nanoseconds now.

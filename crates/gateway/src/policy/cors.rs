@@ -103,16 +103,15 @@ impl CorsPolicy {
     }
 }
 
-/// Removes an upstream's own CORS fields, where the gate speaks CORS for it.
-pub fn strip(fields: &mut HeaderMap) {
-    for name in [
-        ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        ACCESS_CONTROL_ALLOW_METHODS,
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        ACCESS_CONTROL_MAX_AGE,
-    ] {
-        fields.remove(name);
-    }
+/// Whether a field is one that the gate alone writes where it speaks CORS for an upstream.
+pub fn is_answer(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        ACCESS_CONTROL_ALLOW_ORIGIN
+            | ACCESS_CONTROL_ALLOW_CREDENTIALS
+            | ACCESS_CONTROL_ALLOW_HEADERS
+            | ACCESS_CONTROL_ALLOW_METHODS
+            | ACCESS_CONTROL_EXPOSE_HEADERS
+            | ACCESS_CONTROL_MAX_AGE
+    )
 }

@@ -53,15 +53,11 @@ pub struct Booked {
 pub enum Spent {
     /// Taken from this period's block.
     Taken {
-        /// Where it is given back to, should a later rule refuse the call.
-        span: Arc<Span>,
         /// Whether to ask.
         ask: bool,
     },
     /// The quota of this period is used up.
     Exhausted {
-        /// When the next one begins.
-        next_ms: i64,
         /// Whether to ask.
         ask: bool,
     },
@@ -119,10 +115,9 @@ impl QuotaCell {
         if Arc::ptr_eq(&before, &current) { next } else { self.period.load_full() }
     }
 
-    /// Takes one call.
+    /// Takes one call from the period of a moment, which must be this cell's.
     #[must_use]
-    pub fn spend(&self, now_ms: i64) -> Spent {
-        let span = self.span(now_ms);
+    pub fn spend(&self, span: &Span) -> Spent {
         if span.stale.load(Ordering::Acquire) {
             return Spent::Unknown { ask: span.begin_asking() };
         }
@@ -134,17 +129,16 @@ impl QuotaCell {
             Ok(before) => {
                 let half = i64::try_from(self.quota.load().block().div_ceil(2)).unwrap_or(i64::MAX);
                 let ask = (on_credit || before <= half && in_store != 0) && span.begin_asking();
-                Spent::Taken { span, ask }
+                Spent::Taken { ask }
             }
-            Err(_) if in_store == 0 => Spent::Exhausted { next_ms: span.end_ms, ask: on_credit && span.begin_asking() },
+            Err(_) if in_store == 0 => Spent::Exhausted { ask: on_credit && span.begin_asking() },
             Err(_) => Spent::Unknown { ask: span.begin_asking() },
         }
     }
 
-    /// Calls left in this period as far as this node knows, for the `RateLimit` field.
+    /// Calls left in a period as far as this node knows, for the `RateLimit` field.
     #[must_use]
-    pub fn left(&self, now_ms: i64) -> u64 {
-        let span = self.span(now_ms);
+    pub fn left(&self, span: &Span) -> u64 {
         let in_store = match span.in_store.load(Ordering::Acquire) {
             -1 => {
                 let quota = self.quota.load();
@@ -270,11 +264,11 @@ mod tests {
 
     /// `taken`, `exhausted` or `unknown`, with `?` when the clerk should ask.
     fn spend(cell: &QuotaCell, now_ms: i64) -> &'static str {
-        match cell.spend(now_ms) {
-            Spent::Taken { ask: false, .. } => "taken",
-            Spent::Taken { ask: true, .. } => "taken?",
-            Spent::Exhausted { ask: false, .. } => "exhausted",
-            Spent::Exhausted { ask: true, .. } => "exhausted?",
+        match cell.spend(&cell.span(now_ms)) {
+            Spent::Taken { ask: false } => "taken",
+            Spent::Taken { ask: true } => "taken?",
+            Spent::Exhausted { ask: false } => "exhausted",
+            Spent::Exhausted { ask: true } => "exhausted?",
             Spent::Unknown { ask: false } => "unknown",
             Spent::Unknown { ask: true } => "unknown?",
         }
@@ -287,7 +281,7 @@ mod tests {
         let span = cell.span(0);
         assert_eq!(span.wanted(2), 4);
         span.granted(4, 396);
-        assert_eq!(cell.left(0), 398);
+        assert_eq!(cell.left(&cell.span(0)), 398);
         assert_eq!([spend(&cell, 0), spend(&cell, 0), spend(&cell, 0)], ["taken", "taken?", "unknown"]);
     }
 
@@ -325,7 +319,7 @@ mod tests {
         assert_eq!((span.begin_anew(), span.begin_anew()), (7, 0), "8 leased, 1 spent");
         assert_eq!(span.wanted(2), 2);
         span.granted(2, 397);
-        assert_eq!(cell.left(0), 399);
+        assert_eq!(cell.left(&cell.span(0)), 399);
         // And before the first lease: what was given on credit and not spent is gone.
         let cold = self::cell("800/day", None);
         assert_eq!(spend(&cold, 0), "taken?");

@@ -86,34 +86,46 @@ impl Quotas {
         cell
     }
 
-    /// Takes one call from a cell, waiting for the clerk if only the store knows. The period is where it is given back to,
-    /// should a later rule refuse the call.
+    /// Takes one call from a cell, waiting for the clerk if only the store knows; `now_ms` is when the call began. The
+    /// period is the one that was asked, and where the call is given back to, should a later rule refuse it.
     ///
     /// # Errors
     /// `quota_exhausted`, or `store_unavailable` when the store did not answer in time.
-    pub async fn spend(&self, cell: &Arc<QuotaCell>) -> Result<Arc<Span>, Refused> {
+    pub async fn spend(&self, cell: &Arc<QuotaCell>, now_ms: i64) -> (Arc<Span>, Result<(), Refused>) {
+        let span = cell.span(now_ms);
+        match self.try_spend(cell, &span) {
+            Some(judgement) => (span, judgement),
+            // Rare, and large: in a box it is no part of every call.
+            None => Box::pin(self.spend_when_known(cell)).await,
+        }
+    }
+
+    /// None when only the store knows; it is being asked then.
+    fn try_spend(&self, cell: &Arc<QuotaCell>, span: &Arc<Span>) -> Option<Result<(), Refused>> {
+        let spent = cell.spend(span);
+        let (Spent::Taken { ask } | Spent::Exhausted { ask } | Spent::Unknown { ask }) = spent;
+        if ask {
+            self.ask(cell);
+        }
+        match spent {
+            Spent::Taken { .. } => Some(Ok(())),
+            Spent::Exhausted { .. } => Some(Err(self.exhausted(cell, span.end_ms))),
+            Spent::Unknown { .. } => None,
+        }
+    }
+
+    async fn spend_when_known(&self, cell: &Arc<QuotaCell>) -> (Arc<Span>, Result<(), Refused>) {
         let give_up = tokio::time::Instant::now() + WAIT_MAX;
         loop {
             // Listen before looking, so that an answer between the two is not missed.
             let answered = cell.answered.notified();
-            let spent = cell.spend(self.clock.unix_ms());
-            let (Spent::Taken { ask, .. } | Spent::Exhausted { ask, .. } | Spent::Unknown { ask }) = spent;
-            if ask {
-                self.ask(cell);
+            // The wait may have led into the next period.
+            let span = cell.span(self.clock.unix_ms());
+            if let Some(judgement) = self.try_spend(cell, &span) {
+                return (span, judgement);
             }
-            match spent {
-                Spent::Taken { span, .. } => return Ok(span),
-                Spent::Exhausted { next_ms, .. } => return Err(self.exhausted(cell, next_ms)),
-                Spent::Unknown { .. } => {
-                    if tokio::time::timeout_at(give_up, answered).await.is_err() {
-                        return Err(Refusal::new(
-                            Code::StoreUnavailable,
-                            "The quota of this call could not be looked up in time.",
-                        )
-                        .gate_side("the store did not lease a block of quota within 500 ms")
-                        .retry_after_ns(1));
-                    }
-                }
+            if tokio::time::timeout_at(give_up, answered).await.is_err() {
+                return (span, Err(not_told_in_time()));
             }
         }
     }
@@ -165,6 +177,12 @@ impl Quotas {
             }
         }
     }
+}
+
+fn not_told_in_time() -> Refused {
+    Refusal::new(Code::StoreUnavailable, "The quota of this call could not be looked up in time.")
+        .gate_side("the store did not lease a block of quota within 500 ms")
+        .retry_after_ns(1)
 }
 
 // === impl Clerk ===

@@ -1,7 +1,8 @@
 //! The forwarding fields that the gate writes itself. What came in is never passed on: the gate says what it believes.
 
-use std::fmt::Write;
 use std::net::IpAddr;
+
+use crate::digits::push_address;
 
 /// What an upstream is told about the way of a call.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +25,10 @@ impl Outgoing<'_> {
     pub fn x_forwarded_for(&self) -> String {
         let (client, peer) = (self.client.to_canonical(), self.peer.to_canonical());
         let mut text = String::with_capacity(48);
-        push(&mut text, format_args!("{client}"));
+        push_address(&mut text, client);
         if peer != client {
-            push(&mut text, format_args!(", {peer}"));
+            text.push_str(", ");
+            push_address(&mut text, peer);
         }
         text
     }
@@ -45,21 +47,19 @@ impl Outgoing<'_> {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']');
         if !self.host.is_empty() && self.host.bytes().all(is_host) {
             // Ports and brackets are no token characters; quotes are right for every host.
-            push(&mut text, format_args!(";host=\"{}\"", self.host));
+            for part in [";host=\"", self.host, "\""] {
+                text.push_str(part);
+            }
         }
-        push(&mut text, format_args!(";proto={}", self.scheme));
+        text.push_str(";proto=");
+        text.push_str(self.scheme);
         text
     }
 }
 
 fn push_node(text: &mut String, ip: IpAddr) {
-    match ip {
-        IpAddr::V4(ip) => push(text, format_args!("for={ip}")),
-        IpAddr::V6(ip) => push(text, format_args!("for=\"[{ip}]\"")),
-    }
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a String can't fail.
-    text.write_fmt(arguments).unwrap_or_default();
+    let (before, after) = if ip.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+    text.push_str(before);
+    push_address(text, ip);
+    text.push_str(after);
 }
