@@ -101,12 +101,12 @@ pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
 
 /// What every answer carries: the call's id, the state of its limits, CORS.
 fn mark(call: &mut Call<'_>, headers: &mut HeaderMap) {
-    let mut set = |name: HeaderName, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
+    let mut set = |name: HeaderName, text: &[u8]| {
+        if let Ok(value) = HeaderValue::from_bytes(text) {
             headers.insert(name, value);
         }
     };
-    set(CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
+    set(CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]).as_bytes());
     if !call.rates.policy.is_empty() {
         set(RATELIMIT_POLICY, &call.rates.policy);
         set(RATELIMIT, &call.rates.state);

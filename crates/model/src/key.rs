@@ -59,7 +59,7 @@ pub fn mint(brand: &str, kind: Kind, mut random: impl FnMut() -> u8) -> (KeyId, 
         let secret: String = (0..SECRET_CHARS).map(|_| draw()).collect();
         let Some(key_id) = KeyId::parse(&id) else { continue };
         let head = format!("{brand}_{}_{id}{secret}", kind.word());
-        let checksum = checksum(head.as_bytes());
+        let checksum: String = checksum(head.as_bytes()).into_iter().map(char::from).collect();
         return (key_id, format!("{head}{checksum}"));
     }
 }
@@ -78,20 +78,20 @@ pub fn inspect(text: &str) -> Result<KeyId, NotAKey> {
         return Err(NotAKey::Shape);
     }
     let (signed, given) = text.split_at_checked(text.len() - CHECKSUM_CHARS).ok_or(NotAKey::Shape)?;
-    if checksum(signed.as_bytes()) != given {
+    if checksum(signed.as_bytes()) != given.as_bytes() {
         return Err(NotAKey::Checksum);
     }
     body.get(..ID_CHARS).and_then(KeyId::parse).ok_or(NotAKey::Shape)
 }
 
-fn checksum(bytes: &[u8]) -> String {
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_CHARS] {
     let mut rest = crc32fast::hash(bytes);
     let mut digits = [b'0'; CHECKSUM_CHARS];
     for digit in digits.iter_mut().rev() {
         *digit = base62(rest % 62) as u8;
         rest /= 62;
     }
-    digits.iter().map(|digit| char::from(*digit)).collect()
+    digits
 }
 
 fn base62(value: u32) -> char {

@@ -200,10 +200,10 @@ fn target(routed: &Routed<'_>, parts: &Parts) -> Result<Uri, Refused> {
 fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
     let scheme = if call.secure { "https" } else { "http" };
     let way = forwarded::Outgoing { client: call.record.client, peer: call.arrival.peer, host: authority, scheme };
-    set(headers, X_FORWARDED_FOR, &way.x_forwarded_for());
+    set(headers, X_FORWARDED_FOR, way.x_forwarded_for());
     set(headers, X_FORWARDED_HOST, authority);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    set(headers, FORWARDED, &way.forwarded());
+    set(headers, FORWARDED, way.forwarded());
     headers.append(VIA, HeaderValue::from_static("1.1 callgate"));
     let mut parents = headers.get_all(TRACEPARENT).iter();
     let only = parents.next().filter(|_| parents.next().is_none());
@@ -222,17 +222,17 @@ fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
 fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
     set(headers, CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
     if let Some(entry) = &call.caller {
-        set(headers, CALLGATE_CONSUMER, &entry.consumer.name);
+        set(headers, CALLGATE_CONSUMER, entry.consumer.name.as_bytes());
         set(headers, CALLGATE_KEY_ID, entry.id.as_str());
         if !entry.grants.scopes_text.is_empty() {
-            set(headers, CALLGATE_SCOPES, &entry.grants.scopes_text);
+            set(headers, CALLGATE_SCOPES, entry.grants.scopes_text.as_bytes());
         }
     }
 }
 
 /// Sets a field; a text that no field can hold is left out.
-fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
+fn set(headers: &mut HeaderMap, name: HeaderName, text: impl AsRef<[u8]>) {
+    if let Ok(value) = HeaderValue::from_bytes(text.as_ref()) {
         headers.insert(name, value);
     }
 }

@@ -86,8 +86,9 @@ pub(crate) async fn rehearse(
 
     call.enter(Phase::Meter);
     meter::charge(call, &routed, &request).await?;
-    let told = if call.rates.policy.is_empty() { "no limit applies" } else { call.rates.policy.as_str() };
-    rehearsal.passed.push((Phase::Meter, told.to_owned()));
+    let told = String::from_utf8_lossy(&call.rates.policy);
+    let told = if told.is_empty() { "no limit applies".into() } else { told };
+    rehearsal.passed.push((Phase::Meter, told.into_owned()));
 
     call.enter(Phase::Forward);
     let told = match routed.respond() {

@@ -66,9 +66,9 @@ pub struct Call<'a> {
 #[derive(Debug, Default)]
 pub struct Rates {
     /// `"name";q=10;w=1`, comma separated.
-    pub policy: String,
+    pub policy: Vec<u8>,
     /// `"name";r=9;t=1`, comma separated.
-    pub state: String,
+    pub state: Vec<u8>,
 }
 
 // === impl Call ===

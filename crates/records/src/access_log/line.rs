@@ -5,11 +5,41 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use callgate_model::CallRecord;
 use callgate_model::record::UpstreamPart;
+use callgate_model::{CallId, CallRecord};
 use jiff::Timestamp;
 
-use super::json::{push_fraction, push_ms, push_number, push_string};
+use super::json::{push_escaped, push_fraction, push_ms, push_number, push_string};
+
+/// Adds a member to an object that has one already. Its name is a constant of this file, so it is put together with its
+/// marks when compiling; a `plain` value is one of ours that needs no escaping.
+macro_rules! member {
+    ($into:ident, $name:literal:) => {
+        $into.extend_from_slice(concat!(",\"", $name, "\":").as_bytes())
+    };
+    ($into:ident, $name:literal: number $value:expr) => {
+        member!($into, $name:);
+        push_number($value, $into)
+    };
+    ($into:ident, $name:literal: ms $value:expr) => {
+        member!($into, $name:);
+        push_ms($value, $into)
+    };
+    ($into:ident, $name:literal: text $value:expr) => {
+        member!($into, $name: quoted push_escaped($value, $into))
+    };
+    ($into:ident, $name:literal: address $value:expr) => {
+        member!($into, $name: quoted push_address($value, $into))
+    };
+    ($into:ident, $name:literal: plain $value:expr) => {
+        member!($into, $name: quoted $into.extend_from_slice($value.as_bytes()))
+    };
+    ($into:ident, $name:literal: quoted $push:expr) => {
+        $into.extend_from_slice(concat!(",\"", $name, "\":\"").as_bytes());
+        $push;
+        $into.push(b'"')
+    };
+}
 
 /// Writes lines; keeps the text of the current second, which most calls share with the one before.
 #[derive(Debug, Default)]
@@ -26,8 +56,7 @@ impl LineWriter {
         into.extend_from_slice(b"{\"timestamp\":\"");
         self.push_time(record.started_ms, into);
         into.extend_from_slice(b"\",\"callgate.call_id\":\"");
-        let mut call_id = [0; 36];
-        into.extend_from_slice(record.call_id.0.hyphenated().encode_lower(&mut call_id).as_bytes());
+        into.extend_from_slice(record.call_id.text(&mut [0; CallId::TEXT_BYTES]).as_bytes());
         into.push(b'"');
         push_request(record, into);
         push_answer(record, into);
@@ -53,53 +82,52 @@ impl LineWriter {
 }
 
 fn push_request(record: &CallRecord, into: &mut Vec<u8>) {
-    text("http.request.method", &record.method, into);
-    text("url.scheme", if record.tls { "https" } else { "http" }, into);
-    text("url.path", &record.path, into);
-    text("server.address", &record.host, into);
+    member!(into, "http.request.method": text &record.method);
+    member!(into, "url.scheme": plain (if record.tls { "https" } else { "http" }));
+    member!(into, "url.path": text &record.path);
+    member!(into, "server.address": text &record.host);
     if let Some(route) = &record.route {
-        text("http.route", route, into);
+        member!(into, "http.route": text route);
     }
-    address("client.address", record.client, into);
-    address("network.peer.address", record.peer, into);
-    text("network.protocol.version", record.protocol.name(), into);
+    member!(into, "client.address": address record.client);
+    member!(into, "network.peer.address": address record.peer);
+    member!(into, "network.protocol.version": plain record.protocol.name());
     if let Some(agent) = &record.user_agent {
-        text("user_agent.original", agent, into);
+        member!(into, "user_agent.original": text agent);
     }
     if let Some(trace_id) = &record.trace_id {
-        text("trace_id", trace_id, into);
+        member!(into, "trace_id": text trace_id);
     }
 }
 
 fn push_answer(record: &CallRecord, into: &mut Vec<u8>) {
     // 0 says that the client was gone before a status was sent: that is no status.
     if record.status != 0 {
-        number("http.response.status_code", u64::from(record.status), into);
+        member!(into, "http.response.status_code": number u64::from(record.status));
     }
-    name("duration_ms", into);
-    push_ms(record.duration_us, into);
-    number("http.request.body.size", record.request_bytes, into);
-    number("http.response.body.size", record.response_bytes, into);
+    member!(into, "duration_ms": ms record.duration_us);
+    member!(into, "http.request.body.size": number record.request_bytes);
+    member!(into, "http.response.body.size": number record.response_bytes);
 }
 
 fn push_judgement(record: &CallRecord, into: &mut Vec<u8>) {
-    text("callgate.listener", &record.listener, into);
+    member!(into, "callgate.listener": text &record.listener);
     if let Some(api) = &record.api {
-        text("callgate.api", api, into);
+        member!(into, "callgate.api": text api);
     }
     if let Some(consumer) = &record.consumer {
-        text("callgate.consumer", consumer, into);
+        member!(into, "callgate.consumer": text consumer);
     }
     if let Some(key_id) = &record.key_id {
-        text("callgate.key_id", key_id.as_str(), into);
+        member!(into, "callgate.key_id": plain key_id.as_str());
     }
-    text("callgate.phase", record.phase.name(), into);
-    text("callgate.end", record.end.name(), into);
+    member!(into, "callgate.phase": plain record.phase.name());
+    member!(into, "callgate.end": plain record.end.name());
     if let Some(refusal) = &record.refusal {
-        text("callgate.refusal", refusal.code.name(), into);
+        member!(into, "callgate.refusal": plain refusal.code.name());
     }
     if !record.would_refuse.is_empty() {
-        name("callgate.would_refuse", into);
+        member!(into, "callgate.would_refuse":);
         for (index, refusal) in record.would_refuse.iter().enumerate() {
             into.push(if index == 0 { b'[' } else { b',' });
             push_string(refusal.code.name(), into);
@@ -109,37 +137,17 @@ fn push_judgement(record: &CallRecord, into: &mut Vec<u8>) {
 }
 
 fn push_upstream(upstream: &UpstreamPart, into: &mut Vec<u8>) {
-    text("callgate.upstream.address", &upstream.server, into);
-    number("callgate.upstream.attempts", u64::from(upstream.attempts), into);
-    name("callgate.upstream.reused", into);
+    member!(into, "callgate.upstream.address": text &upstream.server);
+    member!(into, "callgate.upstream.attempts": number u64::from(upstream.attempts));
+    member!(into, "callgate.upstream.reused":);
     into.extend_from_slice(if upstream.reused { b"true" } else { b"false" });
     if let Some(status) = upstream.status {
-        number("callgate.upstream.status_code", u64::from(status), into);
-        name("callgate.upstream.head_ms", into);
-        push_ms(upstream.head_us, into);
+        member!(into, "callgate.upstream.status_code": number u64::from(status));
+        member!(into, "callgate.upstream.head_ms": ms upstream.head_us);
     }
 }
 
-/// A member's name. Names are constants of this file: nothing in them needs escaping.
-fn name(name: &'static str, into: &mut Vec<u8>) {
-    into.extend_from_slice(b",\"");
-    into.extend_from_slice(name.as_bytes());
-    into.extend_from_slice(b"\":");
-}
-
-fn text(member: &'static str, value: &str, into: &mut Vec<u8>) {
-    name(member, into);
-    push_string(value, into);
-}
-
-fn number(member: &'static str, value: u64, into: &mut Vec<u8>) {
-    name(member, into);
-    push_number(value, into);
-}
-
-fn address(member: &'static str, value: IpAddr, into: &mut Vec<u8>) {
-    name(member, into);
-    into.push(b'"');
+fn push_address(value: IpAddr, into: &mut Vec<u8>) {
     match value {
         // Most are, and the formatter of the standard library takes twice as long.
         IpAddr::V4(value) => {
@@ -153,5 +161,4 @@ fn address(member: &'static str, value: IpAddr, into: &mut Vec<u8>) {
         // An address has nothing to escape, and writing to a vector does not fail.
         IpAddr::V6(value) => write!(into, "{value}").unwrap_or_default(),
     }
-    into.push(b'"');
 }

@@ -22,12 +22,12 @@ pub struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// The value of X-Forwarded-For: `client`, or `client, peer`.
     #[must_use]
-    pub fn x_forwarded_for(&self) -> String {
+    pub fn x_forwarded_for(&self) -> Vec<u8> {
         let (client, peer) = (self.client.to_canonical(), self.peer.to_canonical());
-        let mut text = String::with_capacity(48);
+        let mut text = Vec::with_capacity(48);
         push_address(&mut text, client);
         if peer != client {
-            text.push_str(", ");
+            text.extend_from_slice(b", ");
             push_address(&mut text, peer);
         }
         text
@@ -35,12 +35,12 @@ impl Outgoing<'_> {
 
     /// The value of Forwarded (RFC 7239): one element for the client, and one for the peer if it is another.
     #[must_use]
-    pub fn forwarded(&self) -> String {
+    pub fn forwarded(&self) -> Vec<u8> {
         let (client, peer) = (self.client.to_canonical(), self.peer.to_canonical());
-        let mut text = String::with_capacity(96);
+        let mut text = Vec::with_capacity(96);
         push_node(&mut text, client);
         if peer != client {
-            text.push_str(", ");
+            text.extend_from_slice(b", ");
             push_node(&mut text, peer);
         }
         let is_host =
@@ -48,18 +48,18 @@ impl Outgoing<'_> {
         if !self.host.is_empty() && self.host.bytes().all(is_host) {
             // Ports and brackets are no token characters; quotes are right for every host.
             for part in [";host=\"", self.host, "\""] {
-                text.push_str(part);
+                text.extend_from_slice(part.as_bytes());
             }
         }
-        text.push_str(";proto=");
-        text.push_str(self.scheme);
+        text.extend_from_slice(b";proto=");
+        text.extend_from_slice(self.scheme.as_bytes());
         text
     }
 }
 
-fn push_node(text: &mut String, ip: IpAddr) {
+fn push_node(text: &mut Vec<u8>, ip: IpAddr) {
     let (before, after) = if ip.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
-    text.push_str(before);
+    text.extend_from_slice(before.as_bytes());
     push_address(text, ip);
-    text.push_str(after);
+    text.extend_from_slice(after.as_bytes());
 }

@@ -152,7 +152,7 @@ fn what_the_gate_says() {
     let say = |client: &str, peer: &str, host| {
         let (client, peer) = (client.parse().unwrap(), peer.parse().unwrap());
         let outgoing = Outgoing { client, peer, host, scheme: "https" };
-        format!("{}\n{}", outgoing.x_forwarded_for(), outgoing.forwarded())
+        String::from_utf8([outgoing.x_forwarded_for(), outgoing.forwarded()].join(&b'\n')).unwrap()
     };
     insta::assert_snapshot!(say("9.9.9.9", "9.9.9.9", "a.example:8443"), @r#"
     9.9.9.9
