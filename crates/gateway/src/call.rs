@@ -38,8 +38,8 @@ use crate::worker::Worker;
 
 /// Serves one call: every call gets exactly one answer and one record, whatever happens to it.
 ///
-/// In a box, because an HTTP library moves a call's future several times before and after it is polled, and this one is
-/// kilobytes: these moves were a third of a call's instructions.
+/// In a box, because an HTTP library moves a call's future several times before it is polled, and this one is kilobytes:
+/// under hyper these moves were a third of a call's instructions.
 pub fn serve(
     worker: Rc<Worker>,
     arrival: Arrival,
