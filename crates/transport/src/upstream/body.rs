@@ -1,9 +1,11 @@
 //! The body of a response, with the connection that it comes over.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -14,6 +16,10 @@ use super::error::BodyError;
 use super::pool::Slot;
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;
+
+/// How long a request may need, after the last byte of its response, to have been sent. It needs any time at all only if its
+/// server answered before it had read the whole request.
+const SETTLE_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// A connection in use, and where it goes afterwards. Dropped, it closes the connection: nobody knows what is still to come
 /// on it.
@@ -29,8 +35,7 @@ pub(super) struct Rest<B> {
 }
 
 /// The body of an upstream's response. Read to its end, its connection is kept for the next call; dropped before, the
-/// connection is closed. If the server answered before it had the whole request, reading this body sends the rest of it;
-/// when the answer ends first, nothing more is sent.
+/// connection is closed. If the server answered before it had the whole request, reading this body sends the rest of it.
 pub struct UpstreamBody<B> {
     decoder: Decoder,
     /// `None` once the connection was given back or given up.
@@ -41,36 +46,55 @@ pub struct UpstreamBody<B> {
     rest: Option<Box<Rest<B>>>,
 }
 
+// === impl Lease ===
+
+impl Lease {
+    /// Sends the rest of a request whose response is over; if that takes no longer than a moment, the connection is kept.
+    async fn settle<B>(mut self, mut rest: Box<Rest<B>>)
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let Rest { upload, body } = &mut *rest;
+        let sent = poll_fn(|context| upload.poll(body, &mut self.connection, context));
+        if let Ok(Ok(())) = tokio::time::timeout(SETTLE_TIME_MAX, sent).await
+            && self.connection.is_quiet()
+        {
+            self.slot.keep(self.connection);
+        }
+    }
+}
+
 // === impl UpstreamBody ===
 
-impl<B> UpstreamBody<B> {
+impl<B> UpstreamBody<B>
+where
+    B: Body + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
     pub(super) fn new(decoder: Decoder, keeps: bool, lease: Lease, rest: Option<Box<Rest<B>>>) -> UpstreamBody<B> {
         let mut body = UpstreamBody { decoder, lease: Some(lease), keeps, rest };
         body.park_if_ended();
         body
     }
 
-    /// Gives the connection back if the response has ended, and the request as well, and nothing came behind it.
+    /// Gives the connection back if the response has ended and nothing came behind it.
     fn park_if_ended(&mut self) {
         if !self.decoder.has_ended() {
             return;
         }
-        if let Some(Lease { connection, slot }) = self.lease.take()
-            && self.keeps
-            && self.rest.is_none()
-            && connection.read.is_empty()
-        {
-            slot.keep(connection);
+        let rest = self.rest.take();
+        let Some(lease) = self.lease.take().filter(|lease| self.keeps && lease.connection.read.is_empty()) else {
+            return;
+        };
+        match rest {
+            None => lease.slot.keep(lease.connection),
+            Some(rest) => {
+                tokio::task::spawn_local(lease.settle(rest));
+            }
         }
-        self.rest = None;
     }
-}
 
-impl<B> UpstreamBody<B>
-where
-    B: Body + Unpin,
-    B::Error: Into<BoxError>,
-{
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Result<Step, BodyError>> {
         let Some(Lease { connection, .. }) = &mut self.lease else { return Poll::Ready(Ok(Step::Ended)) };
         if let Some(rest) = &mut self.rest {
@@ -99,7 +123,7 @@ where
 
 impl<B> Body for UpstreamBody<B>
 where
-    B: Body + Unpin,
+    B: Body + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;

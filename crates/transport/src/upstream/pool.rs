@@ -122,7 +122,7 @@ impl Pool {
         mut request: Request<B>,
     ) -> impl Future<Output = Result<Sent<B>, UpstreamError>>
     where
-        B: Body + Unpin,
+        B: Body + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
         async move {
