@@ -1,7 +1,5 @@
 //! A request's head, as bytes.
 
-use std::io::Write as _;
-
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request};
 use http_body::Body;
@@ -35,7 +33,11 @@ pub(super) fn head<B: Body>(request: &Request<B>, out: &mut Vec<u8>) -> Coding {
     match coding {
         Coding::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Coding::Length(0) if !says_zero(request) => {}
-        Coding::Length(length) => decimal(length, out),
+        Coding::Length(length) => {
+            out.extend_from_slice(b"content-length: ");
+            digits(length, 10, out);
+            out.extend_from_slice(b"\r\n");
+        }
     }
     out.extend_from_slice(b"\r\n");
     coding
@@ -52,8 +54,8 @@ pub(super) fn trailers(fields: &HeaderMap, out: &mut Vec<u8>) {
 
 /// The line before a chunk of this length.
 pub(super) fn chunk(length: usize, out: &mut Vec<u8>) {
-    // Writing to memory does not fail.
-    let _: Result<_, _> = write!(out, "{length:x}\r\n");
+    digits(length as u64, 16, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a message's Connection field wants it to be the last one.
@@ -93,6 +95,16 @@ fn says_zero<B>(request: &Request<B>) -> bool {
         || request.headers().contains_key(CONTENT_LENGTH)
 }
 
-fn decimal(length: u64, out: &mut Vec<u8>) {
-    let _: Result<_, _> = write!(out, "content-length: {length}\r\n");
+/// A number in base 10 or 16.
+fn digits(number: u64, base: u32, out: &mut Vec<u8>) {
+    let (start, mut rest) = (out.len(), number);
+    loop {
+        let digit = u32::try_from(rest % u64::from(base)).unwrap_or_default();
+        out.extend(char::from_digit(digit, base).map(|digit| digit as u8));
+        rest /= u64::from(base);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.get_mut(start..).unwrap_or_default().reverse();
 }

@@ -64,7 +64,7 @@ impl Io {
     pub(super) fn say_goodbye(&mut self) {
         if let Io::Tls(stream) = self {
             // Whatever comes of it, the connection ends here.
-            let _: Poll<_> = Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+            drop(Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop())));
         }
     }
 }
