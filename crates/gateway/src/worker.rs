@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicU64;
 use callgate_transport::upstream::Pool;
 
 use crate::Gate;
-use crate::body::RequestBody;
 use crate::limiter::Permit;
 use crate::snapshot::Snapshot;
 
@@ -17,7 +16,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 pub struct Worker {
     gate: Arc<Gate>,
-    pool: Pool<RequestBody>,
+    pool: Pool,
     /// The snapshot it last saw, behind a count that no other thread touches: cloning it for a call is not an atomic
     /// operation on a line that all workers fight for.
     #[expect(clippy::redundant_allocation, reason = "the outer count is this thread's own")]
@@ -47,7 +46,7 @@ impl Worker {
 
     /// Connections to upstreams.
     #[must_use]
-    pub fn pool(&self) -> &Pool<RequestBody> {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 

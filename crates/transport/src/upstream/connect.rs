@@ -11,9 +11,9 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::error::{Kind, UpstreamError};
+use super::io::Io;
 use super::server::Server;
 use crate::guarded::Guarded;
 
@@ -21,18 +21,12 @@ use crate::guarded::Guarded;
 /// lifetime; this is short enough for a fail-over by DNS and spares a look-up per connection.
 const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
 
-/// A fresh connection.
-pub(super) enum Connected {
-    Plain(Guarded<TcpStream>),
-    Tls(Box<TlsStream<Guarded<TcpStream>>>),
-}
-
 /// The last look-up of one server's addresses.
 #[derive(Debug, Default)]
 pub(super) struct Addresses(RefCell<Option<(Instant, Rc<[SocketAddr]>)>>);
 
 /// Connects within [`bounds::CONNECT_TIME_MAX`], look-up and TLS included.
-pub(super) async fn connect(server: &Server, addresses: &Addresses) -> Result<Connected, UpstreamError> {
+pub(super) async fn connect(server: &Server, addresses: &Addresses) -> Result<Io, UpstreamError> {
     let until = Instant::now() + bounds::CONNECT_TIME_MAX;
     match timeout_at(until, connect_until(server, addresses, until)).await {
         Ok(connected) => connected,
@@ -40,7 +34,7 @@ pub(super) async fn connect(server: &Server, addresses: &Addresses) -> Result<Co
     }
 }
 
-async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -> Result<Connected, UpstreamError> {
+async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -> Result<Io, UpstreamError> {
     let socket = match server.address() {
         Some(address) => connect_one(address).await,
         None => {
@@ -58,11 +52,11 @@ async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -
         UpstreamError::unsent(kind, error)
     })?;
     let socket = Guarded::new(socket, bounds::WRITE_STALL_MAX);
-    let Some(config) = server.tls() else { return Ok(Connected::Plain(socket)) };
+    let Some(config) = server.tls() else { return Ok(Io::Plain(socket)) };
     let name =
         ServerName::try_from(server.host().to_owned()).map_err(|error| UpstreamError::unsent(Kind::Tls, error))?;
     let stream = TlsConnector::from(config.clone()).connect(name, socket).await;
-    Ok(Connected::Tls(Box::new(stream.map_err(|error| UpstreamError::unsent(Kind::Tls, error))?)))
+    Ok(Io::Tls(Box::new(stream.map_err(|error| UpstreamError::unsent(Kind::Tls, error))?)))
 }
 
 /// Tries one address after the other; each gets its share of what time is left, so that one that swallows packets does

@@ -1,6 +1,8 @@
 //! Why a call to an upstream server failed.
 
-use std::fmt;
+use std::{fmt, io};
+
+use callgate_wire::chunked::ChunkFault;
 
 use crate::BoxError;
 
@@ -51,6 +53,23 @@ pub struct UpstreamError {
     source: Option<BoxError>,
 }
 
+/// Why a response's body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection ended before it.
+    #[error("the upstream closed the connection in the middle of its answer")]
+    Cut,
+    /// The connection broke.
+    #[error("the connection to the upstream broke in the middle of its answer")]
+    Read(#[source] io::Error),
+    /// It is not in chunks as its head says.
+    #[error("the upstream's answer is not framed as its head says")]
+    Chunked(#[source] ChunkFault),
+    /// The server had begun to answer before it had the whole request, and the rest of the request did not come.
+    #[error("the request's body broke off while the upstream's answer to it was read")]
+    Request(#[source] BoxError),
+}
+
 // === impl Kind ===
 
 impl fmt::Display for Kind {
@@ -81,18 +100,9 @@ impl UpstreamError {
         UpstreamError { kind: Kind::Switched, retry_safe: false, reused: false, source: None }
     }
 
-    /// Failed in hyper; `given_back` says that the request was not begun.
-    pub(super) fn exchange(error: hyper::Error, given_back: bool, reused: bool) -> UpstreamError {
-        let kind = if error.is_parse_too_large() {
-            Kind::HeadTooLarge
-        } else if error.is_parse() {
-            Kind::Invalid
-        } else if error.is_user() {
-            Kind::RequestBody
-        } else {
-            Kind::Closed
-        };
-        UpstreamError { kind, retry_safe: given_back, reused, source: Some(error.into()) }
+    /// Failed on a connection; `untouched` says that the request was not begun.
+    pub(super) fn exchange(kind: Kind, source: Option<BoxError>, untouched: bool, reused: bool) -> UpstreamError {
+        UpstreamError { kind, retry_safe: untouched, reused, source }
     }
 
     /// Whose failure it is.

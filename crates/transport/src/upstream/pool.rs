@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -10,54 +11,53 @@ use std::time::Duration;
 use callgate_model::bounds;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connect::{self, Addresses, Connected};
+use super::body::{Lease, Rest, UpstreamBody};
+use super::connect::{self, Addresses};
 use super::connection::Connection;
 use super::error::UpstreamError;
-use super::lease::{Lease, UpstreamBody};
+use super::exchange::Exchange;
+use super::head::Head;
 use super::server::Server;
 use crate::BoxError;
 
 /// Kept connections that a request is tried on before a fresh one is opened for it. After a restart of the server all of
 /// them are dead, and each try costs a wake-up.
 const KEPT_TRIES_MAX: u32 = 3;
-/// Header fields of a response. hyper's 100 are few for a response that sets many cookies.
-const RESPONSE_FIELDS_MAX: usize = 256;
 /// A connection that was kept this long may have been closed without the runtime having heard of it: it is asked first.
 pub(super) const RESTED: Duration = Duration::from_millis(1);
 /// How often connections that were kept long enough are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The connections of one worker. `B` is the type of the bodies it sends.
-pub struct Pool<B> {
-    inner: Rc<Inner<B>>,
+/// The connections of one worker.
+#[derive(Clone, Default)]
+pub struct Pool {
+    inner: Rc<Inner>,
 }
 
-struct Inner<B> {
-    slots: RefCell<Slots<B>>,
+#[derive(Default)]
+struct Inner {
+    slots: RefCell<Slots>,
     counts: Rc<Counts>,
     /// Whether a task closes what was kept long enough.
     sweeping: Cell<bool>,
 }
 
-type Slots<B> = HashMap<Server, Rc<Slot<B>>, BuildHasherDefault<HashedAlready>>;
+type Slots = HashMap<Server, Rc<Slot>, BuildHasherDefault<HashedAlready>>;
 
 /// What is kept for one server.
-pub(super) struct Slot<B> {
+pub(super) struct Slot {
     server: Server,
     addresses: Addresses,
     /// The most recently used is at the back, and is used first, so that the others can age.
-    kept: RefCell<VecDeque<Kept<B>>>,
-    pool: Weak<Inner<B>>,
+    kept: RefCell<VecDeque<Kept>>,
+    pool: Weak<Inner>,
     counts: Rc<Counts>,
 }
 
-struct Kept<B> {
-    connection: Connection<B>,
+struct Kept {
+    connection: Box<Connection>,
     until: Instant,
 }
 
@@ -98,20 +98,15 @@ pub struct Sent<B> {
 struct HashedAlready(u64);
 
 /// Counts a connection as open while it lives.
-struct OpenConnection(Rc<Counts>);
+pub(super) struct OpenConnection(Rc<Counts>);
 
 // === impl Pool ===
 
-impl<B> Pool<B>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl Pool {
     /// An empty one. Must live inside the worker's `LocalSet`.
     #[must_use]
-    pub fn new() -> Pool<B> {
-        Pool { inner: Rc::new(Inner { slots: RefCell::default(), counts: Rc::default(), sweeping: Cell::new(false) }) }
+    pub fn new() -> Pool {
+        Pool::default()
     }
 
     /// Sends a request and waits for the response's head. The request's target must be in origin form, and it must have
@@ -120,33 +115,55 @@ where
     ///
     /// # Errors
     /// See [`UpstreamError`].
-    pub async fn send(&self, server: &Server, mut request: Request<B>) -> Result<Sent<B>, UpstreamError> {
-        let slot = self.slot(server);
-        let mut attempts = 0;
-        loop {
-            let kept = if attempts < KEPT_TRIES_MAX { slot.take_asked().await } else { None };
-            let reused = kept.is_some();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                None => slot.open().await?,
-            };
-            attempts += 1;
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => {
-                    if reused {
-                        slot.counts.reused.set(slot.counts.reused.get() + 1);
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice, and be copied as often")]
+    pub fn send<B>(
+        &self,
+        server: &Server,
+        mut request: Request<B>,
+    ) -> impl Future<Output = Result<Sent<B>, UpstreamError>>
+    where
+        B: Body + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        async move {
+            let slot = self.slot(server);
+            let mut attempts = 0;
+            loop {
+                let kept = if attempts < KEPT_TRIES_MAX { slot.take() } else { None };
+                let reused = kept.is_some();
+                attempts += 1;
+                let mut connection = match kept {
+                    Some((mut connection, rested)) => {
+                        if rested >= RESTED && !is_quiet_after_a_look(&mut connection).await {
+                            continue;
+                        }
+                        connection
                     }
-                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                        return Err(UpstreamError::switched());
-                    }
-                    let response = response.map(|incoming| UpstreamBody::new(incoming, Lease { connection, slot }));
-                    return Ok(Sent { response, reused, attempts });
+                    // In a box: it is rare, and would make the future of every call larger.
+                    None => Box::pin(slot.open()).await?,
+                };
+                connection.wake();
+                let mut exchange = Exchange::begin(&request, &mut connection);
+                let head = poll_fn(|context| exchange.poll(&mut connection, &mut request, context)).await;
+                let Head { status, version, decoder, keeps } = match head {
+                    Ok(head) => head,
+                    Err(failed) if failed.untouched && reused => continue,
+                    Err(failed) => return Err(failed.into_error(reused)),
+                };
+                if reused {
+                    slot.counts.reused.set(slot.counts.reused.get() + 1);
                 }
-                Err(mut failed) => match failed.take_message() {
-                    // The server had closed a kept connection; hyper had not begun to write.
-                    Some(unsent) if reused => request = unsent,
-                    unsent => return Err(UpstreamError::exchange(failed.into_error(), unsent.is_some(), reused)),
-                },
+                if status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Err(UpstreamError::switched());
+                }
+                let (parts, body) = request.into_parts();
+                let rest = exchange.upload.map(|upload| Box::new(Rest { upload, body }));
+                let body = UpstreamBody::new(decoder, keeps, Lease { connection, slot }, rest);
+                let mut response = Response::new(body);
+                *response.status_mut() = status;
+                *response.version_mut() = version;
+                *response.headers_mut() = parts.headers;
+                return Ok(Sent { response, reused, attempts });
             }
         }
     }
@@ -163,7 +180,7 @@ where
         }
     }
 
-    fn slot(&self, server: &Server) -> Rc<Slot<B>> {
+    fn slot(&self, server: &Server) -> Rc<Slot> {
         if let Some(slot) = self.inner.slots.borrow().get(server) {
             return slot.clone();
         }
@@ -179,120 +196,68 @@ where
     }
 }
 
-impl<B> Default for Pool<B>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    fn default() -> Pool<B> {
-        Pool::new()
-    }
-}
-
-impl<B> Clone for Pool<B> {
-    fn clone(&self) -> Pool<B> {
-        Pool { inner: self.inner.clone() }
-    }
-}
-
-impl<B> fmt::Debug for Pool<B> {
+impl fmt::Debug for Pool {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Pool").field("counts", &self.inner.counts).finish_non_exhaustive()
     }
 }
 
-// === impl Slot ===
-
-impl<B> Slot<B>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    async fn open(&self) -> Result<Connection<B>, UpstreamError> {
-        match connect::connect(&self.server, &self.addresses).await? {
-            Connected::Plain(io) => self.begin(io).await,
-            Connected::Tls(io) => self.begin(io).await,
-        }
-    }
-
-    async fn begin<IO>(&self, io: IO) -> Result<Connection<B>, UpstreamError>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(bounds::UPSTREAM_HEAD_BYTES_MAX).max_headers(RESPONSE_FIELDS_MAX);
-        let begun = builder.handshake(TokioIo::new(io)).await;
-        let (sender, connection) = begun.map_err(|error| UpstreamError::exchange(error, true, false))?;
-        let open = OpenConnection::new(self.counts.clone());
-        let server = self.server.clone();
-        let task = tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%server, %error, "a connection to an upstream ended with an error");
-            }
-            drop(open);
-        });
-        Ok(Connection { sender, task: task.abort_handle() })
-    }
+/// Between two looks at the kernel's events a worker may run for a millisecond, and a server that closes in that time would
+/// get the request and drop it, which nobody may repeat. Yielding makes the runtime look.
+async fn is_quiet_after_a_look(connection: &mut Connection) -> bool {
+    tokio::task::yield_now().await;
+    connection.is_quiet()
 }
 
-impl<B: 'static> Slot<B> {
-    /// The connection that was used last, if it is still open as far as the kernel knows.
-    async fn take_asked(&self) -> Option<Connection<B>> {
-        loop {
-            let (connection, rested) = self.take()?;
-            if rested < RESTED {
-                return Some(connection);
-            }
-            // Between two looks at the kernel's events a worker may run for a millisecond, and a server that closes in
-            // that time would get the request and drop it, which nobody may repeat. Yielding makes the runtime look; then
-            // either the connection ends before this goes on, or hyper sees its end before it writes the request.
-            tokio::task::yield_now().await;
-            if connection.sender.is_ready() {
-                return Some(connection);
-            }
-        }
+// === impl Slot ===
+
+impl Slot {
+    async fn open(&self) -> Result<Box<Connection>, UpstreamError> {
+        let io = connect::connect(&self.server, &self.addresses).await?;
+        Ok(Box::new(Connection::new(io, OpenConnection::new(self.counts.clone()))))
     }
 
-    /// The connection that was used last, if it still may be used, and how long it was kept.
-    fn take(&self) -> Option<(Connection<B>, Duration)> {
+    /// The connection that was used last, if it still may be used and is open as far as the runtime has heard, and how
+    /// long it was kept.
+    fn take(&self) -> Option<(Box<Connection>, Duration)> {
         let mut kept = self.kept.borrow_mut();
         let now = Instant::now();
-        while let Some(last) = kept.pop_back() {
+        while let Some(Kept { mut connection, until }) = kept.pop_back() {
             self.counts.kept.set(self.counts.kept.get() - 1);
-            if last.until > now && last.connection.sender.is_ready() {
-                let rested = self.server.idle().saturating_sub(last.until - now);
-                return Some((last.connection, rested));
+            if until > now && connection.is_quiet() {
+                let rested = self.server.idle().saturating_sub(until - now);
+                return Some((connection, rested));
             }
         }
         None
     }
 
-    pub(super) fn keep(slot: &Rc<Self>, connection: Connection<B>) {
+    pub(super) fn keep(&self, mut connection: Box<Connection>) {
         // The pool is gone: the worker stops.
-        let Some(pool) = slot.pool.upgrade() else { return };
-        let mut kept = slot.kept.borrow_mut();
+        let Some(pool) = self.pool.upgrade() else { return };
+        let mut kept = self.kept.borrow_mut();
         if kept.len() >= bounds::UPSTREAM_IDLE_CONNECTIONS_MAX {
             return;
         }
-        kept.push_back(Kept { connection, until: Instant::now() + slot.server.idle() });
-        slot.counts.kept.set(slot.counts.kept.get() + 1);
+        connection.rest();
+        kept.push_back(Kept { connection, until: Instant::now() + self.server.idle() });
+        self.counts.kept.set(self.counts.kept.get() + 1);
         if !pool.sweeping.replace(true) {
             tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
         }
     }
 
+    /// Drops what was kept long enough, and what its server has closed.
     fn drop_expired(&self, now: Instant) {
         let mut kept = self.kept.borrow_mut();
         let before = kept.len();
-        kept.retain(|one| one.until > now && !one.connection.sender.is_closed());
+        kept.retain_mut(|one| one.until > now && one.connection.is_quiet());
         self.counts.kept.set(self.counts.kept.get() - (before - kept.len()));
     }
 }
 
 /// Closes what was kept long enough, and forgets servers without connections, until nothing is kept.
-async fn sweep<B: 'static>(pool: Weak<Inner<B>>) {
+async fn sweep(pool: Weak<Inner>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(pool) = pool.upgrade() else { return };

@@ -1,5 +1,8 @@
 //! A pool against servers that answer by script, on real sockets.
 
+mod answers;
+mod requests;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -70,7 +73,7 @@ fn get() -> Request<TestBody> {
 }
 
 /// One call, read to its end: status, body, and on which attempt.
-async fn call(pool: &Pool<TestBody>, script: &Script) -> String {
+async fn call(pool: &Pool, script: &Script) -> String {
     match pool.send(&script.server, get()).await {
         Ok(Sent { response, reused, attempts }) => {
             let status = response.status().as_u16();
@@ -147,7 +150,7 @@ fn what_comes_after_the_content_length_never_reaches_another_call() {
 fn a_response_shorter_than_its_content_length_is_an_error_of_its_body() {
     check(
         &["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"],
-        ["200 (error reading a body from connection) reused=false attempts=1"; 3],
+        ["200 (the upstream closed the connection in the middle of its answer) reused=false attempts=1"; 3],
     );
 }
 
@@ -168,6 +171,37 @@ fn answers_that_are_none() {
     check(&["HTTP/1.1 101 Switching Protocols\r\n\r\n"], ["Switched Upstream retry_safe=false"; 3]);
     check(&[""], ["Closed Upstream retry_safe=false"; 3]);
     check(&["HTTP/1.1 200"], ["Closed Upstream retry_safe=false"; 3]);
+}
+
+#[test]
+fn interim_answers_have_an_end() {
+    let interim = |count| "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count);
+    check(&[&(interim(16) + OK)], ["200 ok reused=false attempts=1"]);
+    check(&[&interim(1_000_000)], ["Invalid Upstream retry_safe=false"]);
+}
+
+#[test]
+fn two_ways_to_say_a_length_cost_the_connection() {
+    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    check(&[answer, OK], ["200 ok reused=false attempts=1"; 2]);
+}
+
+#[test]
+fn a_large_answer_comes_whole_and_leaves_a_small_buffer() {
+    let body = "0123456789".repeat(10 << 10);
+    let piece = "0123456789".repeat(100);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let chunks = format!("3e8\r\n{piece}\r\n").repeat(100);
+    let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    let whole = piece.repeat(100);
+    check(
+        &[&answer, &chunked, OK],
+        [
+            &format!("200 {body} reused=false attempts=1"),
+            &format!("200 {whole} reused=true attempts=1"),
+            "200 ok reused=true attempts=1",
+        ],
+    );
 }
 
 #[test]
