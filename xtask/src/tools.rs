@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("curl", "curl"),
     ("h2load", "nghttp2-client"),
+    ("haproxy", "haproxy"),
     ("nghttp", "nghttp2-client"),
     ("nginx", "nginx"),
     ("node", "nodejs"),

@@ -51,6 +51,8 @@ pub struct Listen {
     pub cleartext: Cleartext,
     /// Answer every call with 308 to the same target over https, on this port.
     pub redirect_https: Option<u16>,
+    /// Connections begin with a PROXY header, and come from trusted proxies alone.
+    pub proxy_protocol: bool,
     /// Addresses that may connect, judged like every other ip rule.
     pub ip: IpRules,
 }

@@ -66,6 +66,10 @@ fn file_with(section: &Section, setting: &Setting) -> String {
         "listener" if setting.name == "redirect" => {
             (format!("{{ address: 127.0.0.1:8001, {own} }}"), String::new(), String::new())
         }
+        "listener" if setting.name == "proxy_protocol" => {
+            let top = "trusted_proxies: { ips: [10.1.2.3] }".to_owned();
+            (format!("{{ address: 127.0.0.1:8001, {own} }}"), String::new(), top)
+        }
         "listener" => (format!("{{ {own}{} }}", rest(&[("address", "127.0.0.1:8001")])), String::new(), String::new()),
         "certificate" => {
             (format!("{{ address: 127.0.0.1:8001, tls: {{ {own}{} }} }}", rest(&pem)), String::new(), String::new())

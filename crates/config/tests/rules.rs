@@ -123,6 +123,10 @@ fn the_top_level() {
     check("lockout: { failures: 0 }", &["`failures` can't be `0`"]);
     check("trusted_proxies: { header: forwarded }", &["`ips` is missing in `trusted_proxies`"]);
     check("trusted_proxies: { ips: [0.0.0.0/0] }", &["warning at `ips`: `0.0.0.0/0` believes anybody"]);
+    let balanced = "listen: { address: 127.0.0.1:8080, proxy_protocol: true }";
+    check(balanced, &["`proxy_protocol` is believed from `trusted_proxies` alone, and there are none"]);
+    check(&format!("{balanced}\ntrusted_proxies: {{ ips: [10.1.2.3] }}"), &[]);
+    check("listen: { address: 127.0.0.1:8080, proxy_protocol: v2 }", &["`proxy_protocol` can't be `v2`"]);
     check("admin: { address: 0.0.0.0:8081 }", &["needs `tls`"]);
     check("admin: { address: 127.0.0.1:8081 }", &[]);
 }

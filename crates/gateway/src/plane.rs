@@ -3,6 +3,9 @@
 //! Each worker is an OS thread with a current-thread runtime; a connection stays on the worker that accepted it. The
 //! kernel gives a connection to whichever worker asks first, which is one that is not busy.
 
+mod relay;
+
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -51,6 +54,8 @@ pub struct Door {
     pub index: usize,
     pub tls: bool,
     pub name: Arc<str>,
+    /// The proxy that relays the connection, where it begins with a PROXY header.
+    pub relay: Option<IpAddr>,
 }
 
 // === impl Plane ===
@@ -110,7 +115,8 @@ fn run(
         let mut accepting = Vec::new();
         for bound in bound.iter() {
             let local = bound.listener.local(Arc::clone(connections), !bound.tls)?;
-            let door = Door { index: bound.index, tls: bound.tls, name: bound.listener.address().to_string().into() };
+            let name = bound.listener.address().to_string().into();
+            let door = Door { index: bound.index, tls: bound.tls, name, relay: None };
             let task = accept(local, door, Rc::clone(&worker), Rc::clone(&server), Rc::clone(&drain));
             accepting.push(tokio::task::spawn_local(task));
         }
@@ -135,10 +141,16 @@ fn run(
 
 async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server: Rc<Server>, drain: Rc<Drain>) {
     loop {
-        let listen::Arrival { socket, peer, permit } = listener.accept().await;
-        let (door, worker, server, drain) = (door.clone(), Rc::clone(&worker), Rc::clone(&server), Rc::clone(&drain));
+        let relayed = || worker.snapshot().listeners.get(door.index).is_some_and(|listener| listener.relayed);
+        let mut arrival = listener.accept(relayed).await;
+        let (mut door, worker, server) = (door.clone(), Rc::clone(&worker), Rc::clone(&server));
+        let drain = Rc::clone(&drain);
         tokio::task::spawn_local(async move {
-            let _permit = permit;
+            // What a header needs is not held by every connection to its end either.
+            if arrival.relayed && !Box::pin(relay::unfold(&mut arrival, &mut door, &worker)).await {
+                return;
+            }
+            let listen::Arrival { socket, peer, permit: _permit, .. } = arrival;
             let tls = worker.snapshot().listeners.get(door.index).and_then(|listener| listener.tls.clone());
             // A TLS listener never falls back to clear text, whatever a reload did to its certificates.
             if door.tls && tls.is_none() {
@@ -158,7 +170,7 @@ async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server:
 #[doc(hidden)]
 pub async fn serve<IO>(
     greeted: Greeted<IO>,
-    peer: std::net::IpAddr,
+    peer: IpAddr,
     door: Door,
     worker: Rc<Worker>,
     server: &Server,
@@ -170,6 +182,7 @@ pub async fn serve<IO>(
         listener: door.index,
         listener_name: door.name,
         peer,
+        relay: door.relay,
         tls: door.tls,
         server_name: greeted.tls.as_ref().and_then(|facts| facts.server_name.clone()),
         refused: None,

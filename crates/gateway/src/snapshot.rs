@@ -68,6 +68,8 @@ pub struct ListenerPolicy {
     pub cleartext_allowed: bool,
     /// Every call is redirected to https on this port.
     pub redirect_https: Option<u16>,
+    /// Whether its connections begin with a PROXY header.
+    pub relayed: bool,
     /// Whether its rules only watch.
     pub watched: Watched,
 }

@@ -27,7 +27,9 @@ pub const FORWARD_HOPS_MAX: usize = 32;
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// A kept-alive connection without a call.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
-/// The TLS handshake.
+/// Bytes behind the fixed part of a PROXY header of version 2. Its extensions are not read; balancers send some hundred.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
+/// The PROXY header, and then the TLS handshake.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Between two bytes of a body, either way.
 pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);

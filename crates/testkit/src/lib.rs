@@ -1,6 +1,7 @@
 //! What tests share: a real gate started from the YAML that a user would write ([`TestGate`]), an upstream that does
 //! exactly what a script says ([`ScriptedUpstream`]), a client that sends exactly the given bytes ([`RawClient`]), and
-//! real third-party programs ([`tools`], [`Nginx`]).
+//! real third-party programs ([`tools`], [`Nginx`],
+//! [`Haproxy`]).
 //!
 //! It never knows a crate of the gate: a test sees what a user sees. Everything here blocks, and panics with what it
 //! waited for: tests run in a process each, and a straight line reads best. Start reading in `gate.rs`.
@@ -17,6 +18,7 @@ mod call;
 mod certificate;
 mod client;
 mod gate;
+mod haproxy;
 mod nginx;
 mod program;
 mod signal;
@@ -29,6 +31,7 @@ pub use call::Call;
 pub use certificate::{Authority, Certificate};
 pub use client::RawClient;
 pub use gate::{IssuedKey, TestGate};
+pub use haproxy::Haproxy;
 pub use nginx::Nginx;
 pub use program::{Output, Program, binary};
 pub use signal::Signal;

@@ -89,6 +89,6 @@ fn launch(folder: &Path, server: &str, address: SocketAddr) -> Option<Program> {
 }
 
 /// Debian keeps nginx in `/usr/sbin`, which a user's PATH may lack.
-fn path_with_sbin() -> String {
+pub(crate) fn path_with_sbin() -> String {
     format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default())
 }

@@ -38,6 +38,7 @@ struct Counts {
     refused_all: AtomicU64,
     refused_per_ip: AtomicU64,
     accept_failures: AtomicU64,
+    unrelayed: AtomicU64,
 }
 
 /// What has been counted so far.
@@ -53,6 +54,8 @@ pub struct ConnectionCounts {
     pub refused_per_ip: u64,
     /// The kernel had none to give (out of file descriptors, for example).
     pub accept_failures: u64,
+    /// Closed because no trusted proxy said whom they are relayed for, where one must.
+    pub unrelayed: u64,
 }
 
 /// Too many connections.
@@ -70,7 +73,8 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Permit {
     connections: Arc<Connections>,
-    key: u128,
+    /// None as long as it is not known for whom the connection is relayed.
+    key: Option<u128>,
 }
 
 // === impl Connections ===
@@ -93,24 +97,22 @@ impl Connections {
     /// # Errors
     /// [`Full`].
     pub fn enter(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Full> {
+        let mut permit = self.enter_relayed()?;
+        permit.name(ip)?;
+        Ok(permit)
+    }
+
+    /// Counts in a connection that a proxy relays, for whom is not known yet: [`Permit::name`] counts it for an address.
+    ///
+    /// # Errors
+    /// [`Full::All`].
+    pub fn enter_relayed(self: &Arc<Self>) -> Result<Permit, Full> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= self.bounds.all_max {
             self.all.fetch_sub(1, Ordering::Relaxed);
             self.counts.refused_all.fetch_add(1, Ordering::Relaxed);
             return Err(Full::All);
         }
-        let key = key(ip);
-        let entered = self.with_count(key, |count| {
-            let free = *count < self.bounds.per_ip_max;
-            *count += usize::from(free);
-            free
-        });
-        if !entered {
-            self.all.fetch_sub(1, Ordering::Relaxed);
-            self.counts.refused_per_ip.fetch_add(1, Ordering::Relaxed);
-            return Err(Full::PerIp);
-        }
-        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { connections: self.clone(), key })
+        Ok(Permit { connections: self.clone(), key: None })
     }
 
     /// The kernel failed to give a connection.
@@ -127,6 +129,7 @@ impl Connections {
             refused_all: self.counts.refused_all.load(Ordering::Relaxed),
             refused_per_ip: self.counts.refused_per_ip.load(Ordering::Relaxed),
             accept_failures: self.counts.accept_failures.load(Ordering::Relaxed),
+            unrelayed: self.counts.unrelayed.load(Ordering::Relaxed),
         }
     }
 
@@ -165,9 +168,40 @@ impl Default for ConnectionBounds {
 
 // === impl Permit ===
 
+impl Permit {
+    /// Counts that the connection is closed because nobody trusted said whom it is relayed for, and gives their number.
+    #[must_use]
+    pub fn count_unrelayed(&self) -> u64 {
+        self.connections.counts.unrelayed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Says for whom the connection is, once.
+    ///
+    /// # Errors
+    /// [`Full::PerIp`]; the connection is to be closed then.
+    pub fn name(&mut self, ip: IpAddr) -> Result<(), Full> {
+        let key = key(ip);
+        let Connections { bounds, counts, .. } = &*self.connections;
+        let entered = self.connections.with_count(key, |count| {
+            let free = *count < bounds.per_ip_max;
+            *count += usize::from(free);
+            free
+        });
+        if !entered {
+            counts.refused_per_ip.fetch_add(1, Ordering::Relaxed);
+            return Err(Full::PerIp);
+        }
+        counts.accepted.fetch_add(1, Ordering::Relaxed);
+        self.key = Some(key);
+        Ok(())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.connections.with_count(self.key, |count| *count = count.saturating_sub(1));
+        if let Some(key) = self.key {
+            self.connections.with_count(key, |count| *count = count.saturating_sub(1));
+        }
         self.connections.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -200,6 +234,19 @@ mod tests {
         let _one = connections.enter(ip("2001:db8:1:2::1")).unwrap();
         assert_eq!(connections.enter(ip("2001:db8:1:2:ffff::9")).unwrap_err(), Full::PerIp);
         connections.enter(ip("2001:db8:1:3::1")).unwrap();
+    }
+
+    #[test]
+    fn a_relayed_connection_counts_for_whom_it_is_relayed() {
+        let connections = Connections::new(ConnectionBounds { all_max: 3, per_ip_max: 1 });
+        let mut relayed: Vec<Permit> = (0..3).map(|_| connections.enter_relayed().unwrap()).collect();
+        assert_eq!(connections.enter_relayed().unwrap_err(), Full::All);
+        relayed[0].name(ip("203.0.113.9")).unwrap();
+        assert_eq!(relayed[1].name(ip("203.0.113.9")).unwrap_err(), Full::PerIp);
+        relayed[2].name(ip("203.0.113.10")).unwrap();
+        drop(relayed);
+        assert_eq!(connections.counts().open, 0);
+        assert!(connections.by_address.iter().all(|shard| shard.lock().unwrap().is_empty()));
     }
 
     #[test]

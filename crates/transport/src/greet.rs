@@ -1,5 +1,6 @@
-//! The first bytes of a connection: TLS, and which HTTP the client speaks.
+//! The first bytes of a connection: the PROXY header, TLS, and which HTTP the client speaks.
 
+mod relayed;
 mod replay;
 
 use std::future::poll_fn;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use callgate_wire::head::H2_PREFACE;
+use callgate_wire::proxy::ProxyFault;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -17,6 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use self::relayed::relayed;
 pub use self::replay::Replay;
 use crate::Timing;
 use crate::buffer::Buffer;
@@ -59,6 +62,9 @@ pub struct TlsFacts {
 /// Why a connection never came to its first call.
 #[derive(Debug, thiserror::Error)]
 pub enum GreetError {
+    /// A balancer should have said whom it relays.
+    #[error(transparent)]
+    NotRelayed(ProxyFault),
     /// The handshake failed.
     #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),

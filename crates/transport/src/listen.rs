@@ -45,6 +45,8 @@ pub struct Arrival {
     pub peer: SocketAddr,
     /// To be kept as long as the connection.
     pub permit: Permit,
+    /// A proxy is to say whom it is relayed for; until then the permit is nobody's.
+    pub relayed: bool,
 }
 
 /// An address that can't be listened on.
@@ -129,8 +131,8 @@ impl Listener {
 
 impl LocalListener {
     /// The next connection. Connections over the bound are turned away, failures of the kernel are counted and waited out;
-    /// it never ends otherwise.
-    pub async fn accept(&self) -> Arrival {
+    /// it never ends otherwise. `relayed` is asked for each whether it begins with a PROXY header.
+    pub async fn accept(&self, relayed: impl Fn() -> bool) -> Arrival {
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
@@ -143,25 +145,26 @@ impl LocalListener {
                 }
             };
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            match self.connections.enter(peer.ip()) {
+            let relayed = relayed();
+            let entered = if relayed { self.connections.enter_relayed() } else { self.connections.enter(peer.ip()) };
+            match entered {
                 Ok(permit) => {
                     // A response's head and body may be two writes; Nagle would hold the second back. An error here means
                     // that the client is gone, which reading will say.
                     socket.set_nodelay(true).ok();
-                    return Arrival { socket, peer, permit };
+                    return Arrival { socket, peer, permit, relayed };
                 }
-                Err(_full) => self.turn_away(&socket),
+                Err(_full) if self.clear_text => turn_away(&socket),
+                Err(_full) => {}
             }
         }
     }
+}
 
-    /// Says why, if that needs no wait, and closes.
-    fn turn_away(&self, socket: &TcpStream) {
-        if self.clear_text {
-            // Sent straight to the socket: a fresh one has an empty buffer, and whether it worked changes nothing.
-            SockRef::from(socket).send(OVERLOADED).ok();
-        }
-    }
+/// Says to a client of a clear-text listener why it is turned away, if that needs no wait.
+pub fn turn_away(socket: &TcpStream) {
+    // Sent straight to the socket: a fresh one has an empty buffer, and whether it worked changes nothing.
+    SockRef::from(socket).send(OVERLOADED).ok();
 }
 
 /// The connection died between the kernel's queue and us (accept(2) lists these as errors of the connection).
@@ -220,7 +223,7 @@ mod tests {
         let connections = Connections::new(ConnectionBounds { all_max: 10, per_ip_max: 1 });
         let local = listener.local(connections.clone(), true).unwrap();
         let _first = StdStream::connect(listener.address()).unwrap();
-        let held = local.accept().await;
+        let held = local.accept(|| false).await;
         let mut second = StdStream::connect(listener.address()).unwrap();
         let third = StdStream::connect(listener.address()).unwrap();
         let answer = tokio::task::spawn_blocking(move || {
@@ -230,14 +233,14 @@ mod tests {
         });
         // The third is let in once the first is gone; until then accept() turns away and goes on.
         let (answer, ()) = tokio::select! {
-            _ = local.accept() => panic!("one more than the bound was let in"),
+            _ = local.accept(|| false) => panic!("one more than the bound was let in"),
             answer = answer => (answer.unwrap(), ()),
         };
         assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
         assert!(connections.counts().refused_per_ip >= 1);
         drop((held, third));
         let fourth = StdStream::connect(listener.address()).unwrap();
-        let _let_in = local.accept().await;
+        let _let_in = local.accept(|| false).await;
         fourth.shutdown(Shutdown::Both).unwrap();
     }
 }

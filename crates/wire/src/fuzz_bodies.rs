@@ -8,6 +8,7 @@ use crate::chunked::{ChunkScanner, Scan};
 use crate::forwarded;
 use crate::head::{self, HeadScanner};
 use crate::path::{self, PathRules};
+use crate::proxy::{ProxyReader, Relayed};
 
 /// Heads: whole and piecewise inspection agree, and ranges lie inside the bytes.
 pub fn head(bytes: &[u8]) {
@@ -107,6 +108,30 @@ pub fn forwarded(bytes: &[u8]) {
     }
 }
 
+/// PROXY headers: one slice, and a slice a byte, come to the same, and what follows the header is left alone.
+pub fn proxy(bytes: &[u8]) {
+    let whole = ProxyReader::default().take(bytes);
+    let mut reader = ProxyReader::default();
+    let mut pieces = Ok((0, None));
+    for (index, byte) in bytes.chunks(1).enumerate() {
+        pieces = reader.take(byte).map(|(taken, relayed)| (index + taken, relayed));
+        if !matches!(pieces, Ok((_, None))) {
+            break;
+        }
+    }
+    assert_eq!(whole, pieces, "one slice and a slice a byte disagree");
+    match whole {
+        Ok((taken, Some(relayed))) => {
+            assert!((15..=bytes.len()).contains(&taken), "{taken}");
+            if let Relayed::For(ip) = relayed {
+                assert!(!ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && ip == ip.to_canonical());
+            }
+        }
+        Ok((taken, None)) => assert_eq!(taken, bytes.len(), "bytes that are wanted must be taken"),
+        Err(_) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,6 +143,26 @@ mod tests {
             super::path(&bytes);
             super::chunked(&bytes);
             super::forwarded(&bytes);
+            super::proxy(&bytes);
+        }
+
+        #[test]
+        fn any_proxy_line(text in "PROXY (TCP4|TCP6|UNKNOWN)( (1\\.2\\.3\\.4|127\\.0\\.0\\.1|2001:db8::1|::ffff:1\\.2\\.3\\.4|0|443|65536|x)){0,5}\r?\nGET") {
+            super::proxy(text.as_bytes());
+        }
+
+        #[test]
+        fn any_binary_proxy_header(
+            command in prop_oneof![Just(0x20_u8), Just(0x21), any::<u8>()],
+            family in prop_oneof![Just(0x11_u8), Just(0x21), Just(0), Just(0x31), any::<u8>()],
+            length in 0..300_u16,
+            rest in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut bytes = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+            bytes.extend([command, family]);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(rest);
+            super::proxy(&bytes);
         }
 
         #[test]

@@ -19,6 +19,7 @@ pub mod json;
 pub mod media;
 mod octets;
 pub mod path;
+pub mod proxy;
 pub mod query;
 pub mod rate_fields;
 pub mod target;

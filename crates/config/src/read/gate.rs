@@ -19,7 +19,8 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let fields = walk.fields(root, crate::tree::Span { end: root.span.start, ..root.span }, &ROOT)?;
     fields.read(walk, "version", version);
     let mode = fields.read(walk, "mode", mode).unwrap_or_default();
-    let listen = fields.read(walk, "listen", listen::listeners);
+    let listen =
+        fields.read(walk, "listen", |walk, entry| listen::listeners(walk, entry, fields.has("trusted_proxies")));
     let health = fields.read(walk, "health", Walk::address);
     let data_dir = fields.read(walk, "data_dir", |walk, entry| walk.text(entry, &entry.value).map(str::to_owned));
     let workers = fields.read(walk, "workers", |walk, entry| walk.count(entry, 1, 1024));

@@ -14,9 +14,10 @@ enum Redirect {
     To(u16),
 }
 
-pub(super) fn listeners(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Listen>> {
+/// `proxied` is whether the file trusts any proxy.
+pub(super) fn listeners(walk: &mut Walk<'_>, entry: &Entry, proxied: bool) -> Option<Vec<Listen>> {
     let nodes = walk.many(entry);
-    let read: Vec<_> = nodes.iter().map(|node| listener(walk, node, entry)).collect();
+    let read: Vec<_> = nodes.iter().map(|node| listener(walk, node, entry, proxied)).collect();
     let secure =
         read.iter().flatten().find(|(listen, _)| !listen.tls.is_empty()).map(|(listen, _)| listen.address.port());
     let complete = !nodes.is_empty() && read.iter().all(Option::is_some);
@@ -43,7 +44,7 @@ pub(super) fn listeners(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Listen
     complete.then_some(listen)
 }
 
-fn listener(walk: &mut Walk<'_>, node: &Node, parent: &Entry) -> Option<(Listen, Option<Redirect>)> {
+fn listener(walk: &mut Walk<'_>, node: &Node, parent: &Entry, proxied: bool) -> Option<(Listen, Option<Redirect>)> {
     let at = if parent.value.items().is_empty() { parent.key_span } else { node.span };
     let fields = walk.fields(node, at, section(&ROOT, "listen")?)?;
     let address = fields.read(walk, "address", Walk::address);
@@ -55,12 +56,19 @@ fn listener(walk: &mut Walk<'_>, node: &Node, parent: &Entry) -> Option<(Listen,
     let cleartext = fields.read(walk, "cleartext", |walk, entry| walk.choice(entry, &entry.value, &words));
     let redirect = fields.read(walk, "redirect", redirect);
     let ip = fields.read(walk, "ip", guards::ip).unwrap_or_default();
+    let proxy_protocol = fields.read(walk, "proxy_protocol", Walk::flag).unwrap_or(false);
+    if proxy_protocol && !proxied {
+        let message = "`proxy_protocol` is believed from `trusted_proxies` alone, and there are none";
+        let help = "write the balancer's addresses: `trusted_proxies: { ips: [10.1.2.3] }`";
+        walk.error(fields.place("proxy_protocol"), message, help);
+    }
     ineffective(walk, &fields);
     let listen = Listen {
         address: address?,
         tls: tls.unwrap_or_default(),
         cleartext: cleartext.unwrap_or_default(),
         redirect_https: None,
+        proxy_protocol,
         ip,
     };
     Some((listen, redirect))

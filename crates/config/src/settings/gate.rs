@@ -49,7 +49,7 @@ pub static ROOT: Section = Section {
         Setting::new(
             "trusted_proxies",
             Kind::Section(&TRUSTED_PROXIES),
-            "The proxies in front whose forwarding header is believed. Without this, the caller's address is the connection's.",
+            "The proxies in front that are believed when they say who calls. Without this, the caller's address is the connection's.",
             "{ ips: [10.1.2.3] }",
         ),
         Setting::new("log", Kind::Section(&LOG), "The access log.", "{ access: stdout, format: json }"),
@@ -118,6 +118,14 @@ static LISTEN: Section = Section {
             "{ https: 443 }",
         ),
         Setting::new("ip", Kind::Section(&IP), "The addresses that may call here.", "{ allow: [10.0.0.0/8] }"),
+        Setting::new(
+            "proxy_protocol",
+            Kind::Flag,
+            "Connections here begin with a header of the PROXY protocol (version 1 or 2) that says who is at the other \
+             end; it comes before TLS. Taken from `trusted_proxies` alone; any other connection is closed.",
+            "true",
+        )
+        .default("false"),
     ]],
 };
 

@@ -23,6 +23,7 @@ mod hostile_bytes;
 mod ips_and_proxies;
 mod limits;
 mod observe;
+mod proxy_protocol;
 mod records;
 mod reload;
 mod routing;

@@ -25,8 +25,10 @@ pub struct Arrival {
     pub listener: usize,
     /// The address that the listener is bound to, for records.
     pub listener_name: Arc<str>,
-    /// The other end of the connection.
+    /// The other end of the connection; where a balancer relays it, the client's.
     pub peer: IpAddr,
+    /// The balancer's own, by which the connection came.
+    pub relay: Option<IpAddr>,
     /// Over TLS.
     pub tls: bool,
     /// The name that the client asked for in the TLS handshake.
@@ -106,7 +108,7 @@ impl<'a> Call<'a> {
             },
             tls: arrival.tls,
             client: arrival.peer,
-            peer: arrival.peer,
+            peer: arrival.relay.unwrap_or(arrival.peer),
             // The request beside a refused head is a stand-in; what was really asked is not known.
             method: match arrival.refused {
                 Some(_) => "-".into(),

@@ -114,6 +114,7 @@ fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<Li
         ip: IpPolicy::compile(&listen.ip, &format!("listen[{index}]")),
         cleartext_allowed: listen.cleartext == config::Cleartext::Allow,
         redirect_https: listen.redirect_https,
+        relayed: listen.proxy_protocol,
         watched: global,
     })
 }

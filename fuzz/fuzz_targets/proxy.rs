@@ -1,0 +1,4 @@
+//! PROXY headers, whole and in pieces.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| callgate_wire::fuzz_bodies::proxy(bytes));
