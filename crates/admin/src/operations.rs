@@ -6,7 +6,7 @@ use callgate_records::Follow;
 use callgate_store::CallFilter;
 
 use crate::problem::{AdminCode, AdminError};
-use crate::views::{GateSummary, Plan, Reloaded};
+use crate::views::{GateSummary, Lost, Plan, Reloaded};
 
 /// A future that the trait can hand out.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -27,6 +27,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Waits until every call that has ended is in the store, so that a search finds it.
     fn flush(&self) -> Boxed<'_, ()>;
+
+    /// What the gate could not keep; nothing where no gate runs.
+    fn lost(&self) -> Option<Lost> {
+        None
+    }
 
     /// Calls as they end, from now on; nothing where no gate runs.
     fn follow(&self, filter: CallFilter) -> Option<Follow> {

@@ -9,7 +9,9 @@ mod keys;
 mod tokens;
 
 pub use audit::{AuditEntries, AuditEntry, AuditQuery, AuditVerdict};
-pub use calls::{CallFound, Calls, CallsQuery, Followed, Stats, StatsQuery, StatsRow, Usage, UsageQuery, UsageRow};
+pub use calls::{
+    CallFound, Calls, CallsQuery, Followed, Lost, Stats, StatsQuery, StatsRow, Usage, UsageQuery, UsageRow,
+};
 pub use consumers::{Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers};
 pub use gate::{ApiSummary, Backup, BackupFile, BackupTo, GateSummary, Plan, Plans, Reloaded, Status};
 pub use keys::{Key, KeyCreate, KeyCreated, KeyImport, KeyKind, KeyRotate, Keys, KeysQuery, Standing};

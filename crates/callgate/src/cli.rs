@@ -1,8 +1,10 @@
 //! What can be typed, and what comes of it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use callgate_records::Messages;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
@@ -12,6 +14,9 @@ use crate::command::{
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
+
+/// How long an end waits for a standard error that does not take what is left to say.
+const MESSAGES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Make, serve, guard, know and test API calls
 #[derive(Debug, Parser)]
@@ -66,15 +71,20 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    fmt().with_writer(std::io::stderr).with_target(false).with_ansi(crate::terminal::colours_on_stderr()).init();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("no runtime could be started")),
+    let messages = match Messages::to_standard_error() {
+        Ok(messages) => messages,
+        Err(error) => return fail(&anyhow::Error::new(error).context("no thread could be started")),
     };
-    match runtime.block_on(dispatch(cli.command)) {
-        Ok(code) => code,
-        Err(error) => fail(&error),
-    }
+    fmt().with_writer(move || messages).with_target(false).with_ansi(crate::terminal::colours_on_stderr()).init();
+    let outcome = run_command(cli.command);
+    // What a command said on its way stands before why it failed.
+    messages.flush(MESSAGES_WITHIN);
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+fn run_command(command: Command) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime could be started")?.block_on(dispatch(command))
 }
 
 async fn dispatch(command: Command) -> Result<ExitCode> {
@@ -115,6 +125,6 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    anstream::eprintln!("callgate: {}", format!("{error:#}").trim_end());
+    crate::terminal::tell(&format!("callgate: {}", format!("{error:#}").trim_end()));
     ExitCode::FAILURE
 }

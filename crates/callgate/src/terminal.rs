@@ -23,6 +23,12 @@ pub fn say(line: &str) {
     let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// Writes one line to standard error. A reader that went away is no reason for a gate not to start.
+pub fn tell(line: &str) {
+    let mut out = anstream::stderr();
+    let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
 /// An empty table in the house's style: aligned columns, no boxes, a faint head on a terminal.
 #[must_use]
 pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS]) -> comfy_table::Table {

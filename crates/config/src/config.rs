@@ -99,6 +99,17 @@ pub enum ForwardHeader {
 pub struct Log {
     /// Where it goes.
     pub access: LogTarget,
+    /// When the gate itself moves a full file aside; of files alone.
+    pub rotate: Option<Rotate>,
+}
+
+/// When the access log's file is full, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotate {
+    /// Bytes of a file.
+    pub size: u64,
+    /// Files beside the one that is written.
+    pub keep: u32,
 }
 
 /// Where the access log goes.

@@ -78,6 +78,10 @@ fn file_with(section: &Section, setting: &Setting) -> String {
         "trusted_proxies" => {
             (String::new(), String::new(), format!("trusted_proxies: {{ {own}{} }}", rest(&[("ips", "10.1.2.3")])))
         }
+        "log" if setting.name == "rotate" => {
+            (String::new(), String::new(), format!("log: {{ access: access.log, {own} }}"))
+        }
+        "rotate" => (String::new(), String::new(), format!("log: {{ access: access.log, rotate: {{ {own} }} }}")),
         "log" | "lockout" => (String::new(), String::new(), format!("{}: {{ {own} }}", section.name)),
         "admin" => {
             (String::new(), String::new(), format!("admin: {{ {own}{} }}", rest(&[("address", "127.0.0.1:8081")])))

@@ -119,6 +119,11 @@ fn the_top_level() {
     check("apis: []", &["`apis` can't be a list"]);
     check("apis: { a b: { upstream: \"http://h\" } }", &["`a b` is not a name"]);
     check("log: { format: text }", &["`format` can't be `text`", "write `json`"]);
+    check("log: { access: access.log, rotate: {} }", &[]);
+    check("log: { access: access.log, rotate: { size: 1GiB, keep: 100 } }", &[]);
+    check("log: { access: access.log, rotate: { size: 1KiB } }", &["`size` can't be `1KiB`", "write `128KiB` or more"]);
+    check("log: { access: access.log, rotate: { keep: 101 } }", &["`keep` can't be `101`", "from 1 to 100"]);
+    check("log: { rotate: { keep: 3 } }", &["at `rotate`: `rotate` has no effect: the access log is not a file"]);
     check("lockout: on", &["`lockout` can't be `on`", "write `off`"]);
     check("lockout: { failures: 0 }", &["`failures` can't be `0`"]);
     check("trusted_proxies: { header: forwarded }", &["`ips` is missing in `trusted_proxies`"]);

@@ -87,6 +87,16 @@ pub const METRIC_SERIES_MAX: usize = 10_000;
 pub const RECORDED_NAMES_MAX: usize = 1 << 20;
 /// Buffers of the access log (64 KiB each) waiting for a target that does not take them; past it, lines are lost and counted.
 pub const LOG_BUFFERS_MAX: usize = 64;
+/// Bytes of the access log's file before it is rotated, when `log.rotate` does not say.
+pub const LOG_FILE_BYTES_DEFAULT: u64 = 100 * 1024 * 1024;
+/// The least that can be said: lines are written in buffers of 64 KiB, and one must fit with room to spare.
+pub const LOG_FILE_BYTES_MIN: u64 = 128 * 1024;
+/// Rotated files kept, when `log.rotate` does not say.
+pub const LOG_FILES_KEPT_DEFAULT: u32 = 5;
+/// The most that can be said: each rotation renames every one of them while lines wait.
+pub const LOG_FILES_KEPT_MAX: u64 = 100;
+/// Messages of the gate itself waiting for a standard error that nobody reads; past it, they are lost and counted.
+pub const MESSAGES_WAITING_MAX: usize = 1_024;
 /// Rows of usage waiting for `calls.db`; a row is one key on one route with one status in one hour.
 pub const USAGE_ROWS_MAX: usize = 1 << 18;
 /// Recent calls waiting for `calls.db` while it is busy.

@@ -4,6 +4,7 @@
 //! fills a buffer and hands it over when it is full or old; a target that doesn't take its buffers loses lines, which are
 //! counted.
 
+mod file;
 mod json;
 mod line;
 mod writer;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use callgate_model::CallRecord;
 use tokio::sync::oneshot;
 
+pub use file::Rotation;
 pub(crate) use line::LineWriter;
 pub(crate) use writer::Sink;
 use writer::WriterThread;
@@ -45,7 +47,7 @@ pub(crate) struct LogCounts {
     pub(crate) written: AtomicU64,
     /// Lines that it did not take, or that were dropped because it was slow.
     pub(crate) lost: AtomicU64,
-    /// Writes that failed.
+    /// Writes that failed, and a full or moved file that could not be let go.
     pub(crate) errors: AtomicU64,
     /// Buffers handed over and not yet dealt with: the queue's bound.
     waiting: AtomicU64,

@@ -65,6 +65,7 @@ pub(crate) struct Outside {
     pub(crate) calls_not_stored: u64,
     pub(crate) usage_lost: u64,
     pub(crate) store_errors: u64,
+    pub(crate) messages_lost: u64,
     pub(crate) config_generation: u64,
 }
 
@@ -170,6 +171,7 @@ impl Outside {
             (&table::CALLS_NOT_STORED, self.calls_not_stored),
             (&table::USAGE_LOST, self.usage_lost),
             (&table::RECORDS_STORE_ERRORS, self.store_errors),
+            (&table::MESSAGES_LOST, self.messages_lost),
             (&table::CONFIG_GENERATION, self.config_generation),
         ] {
             page.family(metric);

@@ -16,13 +16,13 @@ use crossbeam_queue::ArrayQueue;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::RecordsError;
-use crate::access_log::{AccessLog, LogCounts, LogTarget, Sink};
+use crate::access_log::{AccessLog, LogCounts, LogTarget, Rotation, Sink};
 use crate::dropped::Dropped;
 use crate::metrics::Gauges;
 use crate::tallies::Tallies;
 
-pub use handle::RecorderHandle;
 use handle::{Command, Shared};
+pub use handle::{Lost, RecorderHandle};
 use keeping::StoreCounts;
 use run::Run;
 
@@ -33,6 +33,7 @@ const COMMANDS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct RecorderConfig {
     log: LogTarget,
+    rotation: Option<Rotation>,
     calls: Option<CallsDb>,
     clock: Clock,
 }
@@ -56,13 +57,20 @@ impl RecorderConfig {
     /// No access log, nothing stored: metrics only.
     #[must_use]
     pub fn new(clock: Clock) -> RecorderConfig {
-        RecorderConfig { log: LogTarget::Off, calls: None, clock }
+        RecorderConfig { log: LogTarget::Off, rotation: None, calls: None, clock }
     }
 
     /// Where the access log goes.
     #[must_use]
     pub fn log(mut self, target: LogTarget) -> RecorderConfig {
         self.log = target;
+        self
+    }
+
+    /// When the access log's file is moved aside; never unless this is said.
+    #[must_use]
+    pub fn rotate(mut self, rotation: Option<Rotation>) -> RecorderConfig {
+        self.rotation = rotation;
         self
     }
 
@@ -82,8 +90,8 @@ impl Recorder {
     /// # Errors
     /// When the access log's file cannot be opened, or the machine gives no thread.
     pub fn start(config: RecorderConfig) -> Result<(RecorderHandle, RecorderGuard), RecordsError> {
-        let sink =
-            Sink::open(&config.log).map_err(|source| RecordsError::Log { target: config.log.to_string(), source })?;
+        let sink = Sink::open(&config.log, config.rotation)
+            .map_err(|source| RecordsError::Log { target: config.log.to_string(), source })?;
         Recorder::start_with(config, sink, bounds::RECORD_QUEUE_MAX)
     }
 

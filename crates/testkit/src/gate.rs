@@ -69,7 +69,14 @@ impl TestGate {
     #[track_caller]
     pub fn start_on_a_full_disk(yaml: &str, file_kib_max: u32) -> TestGate {
         // The limit's signal is ignored, so that the write fails (EFBIG) instead of ending the process.
-        Self::start_wrapped(tempfile::tempdir().unwrap(), yaml, &format!("trap '' XFSZ; ulimit -f {file_kib_max}; "))
+        Self::start_after(&format!("trap '' XFSZ; ulimit -f {file_kib_max}"), yaml)
+    }
+
+    /// Starts a gate in a shell that ran this line before: limits, signals that are ignored, outputs that lead elsewhere.
+    #[must_use]
+    #[track_caller]
+    pub fn start_after(line: &str, yaml: &str) -> TestGate {
+        Self::start_wrapped(tempfile::tempdir().unwrap(), yaml, &format!("{line}; "))
     }
 
     #[track_caller]

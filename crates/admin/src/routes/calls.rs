@@ -113,7 +113,8 @@ pub(crate) async fn stats(
     }
     let (routes, consumers) = (busiest_first(routes), busiest_first(consumers));
     let truncated = rows.len() == LISTING_MAX;
-    Ok(Answer(StatusCode::OK, Stats { at_ms: now_ms, since_ms, total, routes, consumers, truncated }))
+    let lost = desk.operations().lost();
+    Ok(Answer(StatusCode::OK, Stats { at_ms: now_ms, since_ms, total, routes, consumers, truncated, lost }))
 }
 
 fn busiest_first<K>(rows: BTreeMap<K, StatsRow>) -> Vec<StatsRow> {

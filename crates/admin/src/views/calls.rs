@@ -158,6 +158,23 @@ pub struct Stats {
     pub consumers: Vec<StatsRow>,
     /// There was more than could be added up; ask for a shorter time.
     pub truncated: bool,
+    /// What the running gate could not keep; without one, nobody counted.
+    pub lost: Option<Lost>,
+}
+
+/// What is missing from what is kept, since the gate started. Calls themselves are never among it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lost {
+    /// Records that were dropped because the recorder did not keep up: these calls are missing everywhere.
+    pub records: u64,
+    /// Lines of the access log that its target did not take.
+    pub log_lines: u64,
+    /// Recent calls that the database was too busy for.
+    pub recent_calls: u64,
+    /// Calls missing from usage.
+    pub usage: u64,
+    /// Messages of the gate itself that standard error did not take.
+    pub messages: u64,
 }
 
 /// Counters of one route, or of one consumer.
@@ -185,6 +202,15 @@ pub struct StatsRow {
     pub request_bytes: u64,
     /// Body bytes to callers.
     pub response_bytes: u64,
+}
+
+// === impl Lost ===
+
+impl From<callgate_records::Lost> for Lost {
+    fn from(lost: callgate_records::Lost) -> Lost {
+        let callgate_records::Lost { records, log_lines, recent_calls, usage, messages } = lost;
+        Lost { records, log_lines, recent_calls, usage, messages }
+    }
 }
 
 // === impl UsageRow ===

@@ -50,7 +50,7 @@ pub fn load(path: &Path) -> Result<callgate_config::Config> {
 /// Tells the warnings of a file that was taken.
 pub fn tell_warnings(report: &callgate_config::Report) {
     if !report.diagnostics.is_empty() {
-        anstream::eprintln!("{}", report.render(terminal::colours_on_stderr()).trim_end());
+        terminal::tell(report.render(terminal::colours_on_stderr()).trim_end());
     }
 }
 

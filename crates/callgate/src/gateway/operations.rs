@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callgate_admin::operations::Boxed;
-use callgate_admin::views::{ApiSummary, GateSummary, Plan, Reloaded};
+use callgate_admin::views::{ApiSummary, GateSummary, Lost, Plan, Reloaded};
 use callgate_admin::{AdminCode, AdminError, Operations};
 use callgate_config::{Config, HeaderRules};
 use callgate_gateway::Gate;
@@ -87,6 +87,10 @@ impl Operations for RunningGate {
                 Err(error) => Err(AdminError::new(AdminCode::Internal, format!("the reload broke off: {error}"))),
             }
         })
+    }
+
+    fn lost(&self) -> Option<Lost> {
+        Some(self.gate.recorder.lost().into())
     }
 
     fn follow(&self, filter: CallFilter) -> Option<Follow> {

@@ -14,7 +14,7 @@ use callgate_gateway::quota::Quotas;
 use callgate_gateway::{Gate, Snapshot, health};
 use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
-use callgate_records::{Recorder, RecorderConfig, RecorderGuard};
+use callgate_records::{Recorder, RecorderConfig, RecorderGuard, Rotation};
 use callgate_store::{CallsDb, Store};
 use callgate_transport::{listen, tls};
 use tokio::net::TcpListener;
@@ -88,7 +88,10 @@ impl Running {
         let store = Store::open(&config.data_dir, clock.clone()).await?;
         let calls = CallsDb::open(&config.data_dir, bounds::CALLS_DB_BYTES_MAX).await?;
         let registry = Registry::open(store.clone(), clock.clone(), config.key_brand.clone()).await?;
-        let records = RecorderConfig::new(clock.clone()).log(log_target(&config)).calls(calls.clone());
+        let records = RecorderConfig::new(clock.clone())
+            .log(log_target(&config))
+            .rotate(config.log.rotate.map(|rotate| Rotation { size: rotate.size, keep: rotate.keep }))
+            .calls(calls.clone());
         let (handle, recorder) = Recorder::start(records)?;
         let (quotas, clerk) = Quotas::new(clock.clone());
         quotas.recall(&store).await?;

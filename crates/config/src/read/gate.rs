@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use callgate_model::bounds::{LOG_FILE_BYTES_DEFAULT, LOG_FILE_BYTES_MIN, LOG_FILES_KEPT_DEFAULT, LOG_FILES_KEPT_MAX};
 use callgate_model::{Mode, consumer};
 
-use crate::config::{AdminListen, Api, Config, ForwardHeader, Lockout, Log, LogTarget, Plan, TrustedProxies};
+use crate::config::{AdminListen, Api, Config, ForwardHeader, Lockout, Log, LogTarget, Plan, Rotate, TrustedProxies};
 use crate::read::{api, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
 use crate::tree::{Entry, Node};
@@ -25,7 +26,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let data_dir = fields.read(walk, "data_dir", |walk, entry| walk.text(entry, &entry.value).map(str::to_owned));
     let workers = fields.read(walk, "workers", |walk, entry| walk.count(entry, 1, 1024));
     let trusted_proxies = fields.read(walk, "trusted_proxies", trusted_proxies);
-    let log = fields.read(walk, "log", log).unwrap_or(Log { access: LogTarget::Stdout });
+    let log = fields.read(walk, "log", log).unwrap_or(Log { access: LogTarget::Stdout, rotate: None });
     let lockout = fields.read(walk, "lockout", lockout).unwrap_or(Some(LOCKOUT));
     let admin = fields.read(walk, "admin", admin);
     let key_brand = fields.read(walk, "key_brand", key_brand).unwrap_or_else(|| "cg".to_owned());
@@ -94,7 +95,27 @@ fn log(walk: &mut Walk<'_>, entry: &Entry) -> Option<Log> {
             path => LogTarget::File(walk.absolute(path)),
         })
     });
-    Some(Log { access: access.unwrap_or(LogTarget::Stdout) })
+    let rotate = fields.read(walk, "rotate", rotate);
+    let access = access.unwrap_or(LogTarget::Stdout);
+    if fields.has("rotate") && !matches!(access, LogTarget::File(_)) {
+        let message = "`rotate` has no effect: the access log is not a file";
+        walk.error(fields.place("rotate"), message, "leave it out, or name a file: `access: access.log`");
+    }
+    Some(Log { access, rotate })
+}
+
+fn rotate(walk: &mut Walk<'_>, entry: &Entry) -> Option<Rotate> {
+    let fields = walk.fields(&entry.value, entry.key_span, section(section(&ROOT, "log")?, "rotate")?)?;
+    let size = fields.read(walk, "size", |walk, entry| {
+        let size = walk.bytes(entry)?;
+        if size < LOG_FILE_BYTES_MIN {
+            walk.wrong(entry, entry.value.span, &entry.value.described(), "write `128KiB` or more");
+        }
+        Some(size)
+    });
+    let keep = fields.read(walk, "keep", |walk, entry| walk.count(entry, 1, LOG_FILES_KEPT_MAX));
+    let keep = keep.and_then(|keep| u32::try_from(keep).ok());
+    Some(Rotate { size: size.unwrap_or(LOG_FILE_BYTES_DEFAULT), keep: keep.unwrap_or(LOG_FILES_KEPT_DEFAULT) })
 }
 
 /// The inner `None` stands for `off`.

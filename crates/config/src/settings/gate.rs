@@ -3,6 +3,7 @@
 use super::Kind::{Choice, Count, Duration, Either, Many, Named, Text};
 use super::api::{API, IP};
 use super::{Kind, Section, Setting};
+use callgate_model::bounds::LOG_FILES_KEPT_MAX;
 
 const ADDRESS: Kind = Text("an address and port: `127.0.0.1:8080`, `[::1]:8080`");
 const MODE: Kind = Choice(&["enforce", "observe"]);
@@ -183,6 +184,24 @@ static LOG: Section = Section {
         )
         .default("stdout"),
         Setting::new("format", Choice(&["json"]), "The form of a line.", "json").default("json"),
+        Setting::new(
+            "rotate",
+            Kind::Section(&ROTATE),
+            "Of a file: moved aside by the gate itself when it is large. Unless written it only grows, or another program \
+             moves it and sends SIGUSR1.",
+            "{ size: 100MiB, keep: 5 }",
+        ),
+    ]],
+};
+
+static ROTATE: Section = Section {
+    name: "rotate",
+    title: "log.rotate",
+    doc: "A full `access.log` becomes `access.log.1`, that one `access.log.2`, and the last one goes. All of them together \
+          take at most `size` times one more than `keep`.",
+    groups: &[&[
+        Setting::new("size", Kind::Bytes, "How large a file gets: from 128KiB on.", "100MiB").default("100MiB"),
+        Setting::new("keep", Count(1, LOG_FILES_KEPT_MAX), "How many are kept beside it.", "5").default("5"),
     ]],
 };
 

@@ -13,6 +13,7 @@
 
 mod access;
 mod admin;
+mod bad_days;
 mod client;
 mod content_types;
 mod drain;

@@ -3,30 +3,22 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
 
 use callgate_model::bounds;
 use tokio::sync::oneshot;
 
+use super::file::{LogFile, Rotation};
 use super::{LogCounts, LogTarget};
-
-/// How long a write waits for a target that answers "not now" (a pipe that another process made non-blocking).
-const NOT_NOW_MAX: u32 = 1_000;
-const NOT_NOW_PAUSE: Duration = Duration::from_millis(5);
+use crate::patience::write_all;
 
 /// What is written to.
 pub(crate) enum Sink {
     /// A duplicate of standard output: no lock that a `println!` elsewhere would wait for.
     Stdout(File),
-    File {
-        path: PathBuf,
-        file: File,
-    },
+    File(LogFile),
     #[cfg(test)]
     Test(Box<dyn Write + Send>),
 }
@@ -55,23 +47,26 @@ struct Writer {
     cut: bool,
     /// Lines lost since writing began to fail; none while it works. The failure is said once, not per write.
     failing_since: Option<u64>,
+    /// The last rotation failed: said once, tried again before every write.
+    rotation_failing: bool,
 }
 
 // === impl Sink ===
 
 impl Sink {
     /// Opens the target; none for [`LogTarget::Off`].
-    pub(crate) fn open(target: &LogTarget) -> io::Result<Option<Sink>> {
+    pub(crate) fn open(target: &LogTarget, rotation: Option<Rotation>) -> io::Result<Option<Sink>> {
         Ok(match target {
             LogTarget::Off => None,
             LogTarget::Stdout => Some(Sink::Stdout(io::stdout().as_fd().try_clone_to_owned()?.into())),
-            LogTarget::File(path) => Some(Sink::File { path: path.clone(), file: open(path)? }),
+            LogTarget::File(path) => Some(Sink::File(LogFile::open(path, rotation)?)),
         })
     }
 
     fn writer(&mut self) -> &mut dyn Write {
         match self {
-            Sink::Stdout(file) | Sink::File { file, .. } => file,
+            Sink::Stdout(file) => file,
+            Sink::File(file) => file,
             #[cfg(test)]
             Sink::Test(writer) => writer,
         }
@@ -80,7 +75,7 @@ impl Sink {
     fn name(&self) -> String {
         match self {
             Sink::Stdout(_) => "standard output".to_owned(),
-            Sink::File { path, .. } => path.display().to_string(),
+            Sink::File(file) => file.path().display().to_string(),
             #[cfg(test)]
             Sink::Test(_) => "test".to_owned(),
         }
@@ -93,18 +88,14 @@ impl std::fmt::Debug for Sink {
     }
 }
 
-/// 0640: a log names callers, so it is not for everybody, but a group may be let in to ship it.
-fn open(path: &Path) -> io::Result<File> {
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path)
-}
-
 // === impl WriterThread ===
 
 impl WriterThread {
     pub(crate) fn start(sink: Sink, counts: Arc<LogCounts>) -> io::Result<WriterThread> {
         let (orders, inbox) = mpsc::channel();
         let (give_back, spares) = mpsc::channel();
-        let mut writer = Writer { sink, counts: Arc::clone(&counts), cut: false, failing_since: None };
+        let counted = Arc::clone(&counts);
+        let mut writer = Writer { sink, counts: counted, cut: false, failing_since: None, rotation_failing: false };
         std::thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&inbox, &give_back))?;
         Ok(WriterThread { orders, spares, counts })
     }
@@ -157,6 +148,7 @@ impl Writer {
     }
 
     fn write(&mut self, buffer: &[u8], lines: u64) {
+        self.make_room(buffer.len());
         let mended = if self.cut { write_all(self.sink.writer(), b"\n").1 } else { Ok(()) };
         let (written, result) = match mended {
             Ok(()) => {
@@ -197,38 +189,32 @@ impl Writer {
         }
     }
 
-    fn reopen(&mut self) {
-        if let Sink::File { path, file } = &mut self.sink {
-            match open(path) {
-                Ok(opened) => {
-                    *file = opened;
-                    self.cut = false;
-                }
-                Err(error) => {
-                    self.counts.errors.fetch_add(1, Ordering::Relaxed);
-                    let path = path.display();
-                    tracing::error!(%path, %error, "the access log was not opened anew; lines still go to the file opened before");
-                }
+    fn make_room(&mut self, coming: usize) {
+        let Sink::File(file) = &mut self.sink else { return };
+        match file.make_room(coming) {
+            Ok(rotated) => {
+                self.cut &= !rotated;
+                self.rotation_failing &= !rotated;
             }
+            Err(error) if !self.rotation_failing => {
+                self.rotation_failing = true;
+                self.counts.errors.fetch_add(1, Ordering::Relaxed);
+                let path = file.path().display();
+                tracing::error!(%path, %error, "the full access log was not moved aside; lines still go to it");
+            }
+            Err(_said) => {}
         }
     }
-}
 
-/// Like `Write::write_all`, but says how much was written before it failed, and waits a bounded time for a target that
-/// is not ready.
-fn write_all(writer: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
-    let (mut written, mut not_now) = (0, 0);
-    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        match writer.write(rest) {
-            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
-            Ok(count) => (written, not_now) = (written + count, 0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && not_now < NOT_NOW_MAX => {
-                not_now += 1;
-                std::thread::sleep(NOT_NOW_PAUSE);
+    fn reopen(&mut self) {
+        let Sink::File(file) = &mut self.sink else { return };
+        match file.reopen() {
+            Ok(()) => self.cut = false,
+            Err(error) => {
+                self.counts.errors.fetch_add(1, Ordering::Relaxed);
+                let path = file.path().display();
+                tracing::error!(%path, %error, "the access log was not opened anew; lines still go to the file opened before");
             }
-            Err(error) => return (written, Err(error)),
         }
     }
-    (written, writer.flush())
 }

@@ -59,10 +59,11 @@ metrics! {
     RECORDS_DROPPED Counter "callgate_records_dropped_total" ["queue" "class"] "Records that found their queue full, by class of status: these calls are missing from every other count.";
     LOG_LINES Counter "callgate_log_lines_total" [] "Lines that the access log's target took.";
     LOG_LINES_LOST Counter "callgate_log_lines_lost_total" [] "Lines that the access log's target refused, or was too slow for.";
-    LOG_ERRORS Counter "callgate_log_errors_total" [] "Failed writes to the access log's target.";
+    LOG_ERRORS Counter "callgate_log_errors_total" [] "Failed writes to the access log's target, and files that could not be moved aside or opened anew.";
     CALLS_NOT_STORED Counter "callgate_calls_not_stored_total" [] "Recent calls that calls.db was too busy for; they are in the log and in usage.";
     USAGE_LOST Counter "callgate_usage_lost_total" [] "Calls missing from stored usage, because calls.db took nothing for too long.";
     RECORDS_STORE_ERRORS Counter "callgate_records_store_errors_total" [] "Failed writes to calls.db.";
+    MESSAGES_LOST Counter "callgate_messages_lost_total" [] "Messages of the gate itself that standard error did not take.";
     CONFIG_GENERATION Gauge "callgate_config_generation" [] "How many configurations this process has taken, the first included.";
     BUILD_INFO Gauge "callgate_build_info" ["version"] "Always 1; the version is in the label.";
 }

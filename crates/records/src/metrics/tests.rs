@@ -61,7 +61,7 @@ fn a_scrape_of_a_few_calls() {
     # HELP callgate_log_lines_lost_total Lines that the access log's target refused, or was too slow for.
     # TYPE callgate_log_lines_lost_total counter
     callgate_log_lines_lost_total 0
-    # HELP callgate_log_errors_total Failed writes to the access log's target.
+    # HELP callgate_log_errors_total Failed writes to the access log's target, and files that could not be moved aside or opened anew.
     # TYPE callgate_log_errors_total counter
     callgate_log_errors_total 0
     # HELP callgate_calls_not_stored_total Recent calls that calls.db was too busy for; they are in the log and in usage.
@@ -73,6 +73,9 @@ fn a_scrape_of_a_few_calls() {
     # HELP callgate_records_store_errors_total Failed writes to calls.db.
     # TYPE callgate_records_store_errors_total counter
     callgate_records_store_errors_total 0
+    # HELP callgate_messages_lost_total Messages of the gate itself that standard error did not take.
+    # TYPE callgate_messages_lost_total counter
+    callgate_messages_lost_total 0
     # HELP callgate_config_generation How many configurations this process has taken, the first included.
     # TYPE callgate_config_generation gauge
     callgate_config_generation 0

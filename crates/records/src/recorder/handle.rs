@@ -14,6 +14,7 @@ use crate::RecordsError;
 use crate::access_log::LogCounts;
 use crate::dropped::Dropped;
 use crate::follow::Follow;
+use crate::messages;
 use crate::metrics::{Gauges, Outside};
 use crate::stats::Stats;
 use crate::tallies::Tallies;
@@ -52,6 +53,21 @@ pub(crate) enum Command {
     ReopenLog,
     /// Write everything and end.
     Stop,
+}
+
+/// What is missing from what is kept, since the gate started. Calls themselves are never among it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// Records that were dropped because the recorder was starved: missing everywhere.
+    pub records: u64,
+    /// Lines of the access log that its target did not take.
+    pub log_lines: u64,
+    /// Recent calls that `calls.db` was too busy for.
+    pub recent_calls: u64,
+    /// Calls missing from stored usage.
+    pub usage: u64,
+    /// Messages of the gate itself that standard error did not take.
+    pub messages: u64,
 }
 
 /// Where calls are recorded. Cheap to clone; one for every worker.
@@ -160,6 +176,19 @@ impl RecorderHandle {
         self.0.config_generation.store(generation, Ordering::Relaxed);
     }
 
+    /// What is missing from what is kept.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        let counts = &self.0.store_counts;
+        Lost {
+            records: self.0.dropped(),
+            log_lines: self.0.log_counts.lost.load(Ordering::Relaxed),
+            recent_calls: counts.calls_not_stored.load(Ordering::Relaxed),
+            usage: counts.usage_lost.load(Ordering::Relaxed),
+            messages: messages::lost(),
+        }
+    }
+
     /// Records that were dropped so far because a queue was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -185,6 +214,7 @@ impl Shared {
             calls_not_stored: self.store_counts.calls_not_stored.load(Ordering::Relaxed),
             usage_lost: self.store_counts.usage_lost.load(Ordering::Relaxed),
             store_errors: self.store_counts.errors.load(Ordering::Relaxed),
+            messages_lost: messages::lost(),
             config_generation: self.config_generation.load(Ordering::Relaxed),
         }
     }

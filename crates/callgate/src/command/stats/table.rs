@@ -1,6 +1,6 @@
 //! Counters as tables.
 
-use callgate_admin::views::{Stats, StatsRow};
+use callgate_admin::views::{Lost, Stats, StatsRow};
 use callgate_records::printable;
 
 use crate::moment::Moments;
@@ -25,8 +25,9 @@ fn render(stats: &Stats, before: Option<&Stats>, routes: usize, consumers: usize
     let since = Moments::now().tell(stats.since_ms);
     let mut parts =
         vec![format!("since {since}: {}", summary(&stats.total, before.and_then(|before| rate(stats, before))))];
+    parts.extend(stats.lost.and_then(missing));
     if stats.total.calls == 0 {
-        return parts.concat();
+        return parts.join("\n");
     }
     let mut table =
         terminal::table(["api", "route", "calls", "good", "denied", "limited", "faulty", "failed", "in", "out"]);
@@ -50,6 +51,21 @@ fn render(stats: &Stats, before: Option<&Stats>, routes: usize, consumers: usize
         parts.push("there is more than could be added up: ask for a shorter time with --since".to_owned());
     }
     parts.join("\n\n")
+}
+
+/// What the gate could not keep; none when it kept everything.
+fn missing(lost: Lost) -> Option<String> {
+    let Lost { records, log_lines, recent_calls, usage, messages } = lost;
+    let counts = [
+        (records, "records of calls"),
+        (log_lines, "lines of the access log"),
+        (recent_calls, "recent calls"),
+        (usage, "calls of the usage"),
+        (messages, "messages on standard error"),
+    ];
+    let told: Vec<_> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    (!told.is_empty()).then(|| format!("lost since the gate started, though the calls passed: {}", told.join(", ")))
 }
 
 /// good: 2xx and 3xx; denied: 401 and 403; limited: 429; faulty: other 4xx; failed: 5xx.
@@ -97,7 +113,7 @@ mod tests {
 
     fn stats(at_ms: i64, calls: u64) -> Stats {
         let total = StatsRow { calls, good: calls, ..StatsRow::default() };
-        Stats { at_ms, since_ms: 0, total, routes: vec![], consumers: vec![], truncated: false }
+        Stats { at_ms, since_ms: 0, total, routes: vec![], consumers: vec![], truncated: false, lost: None }
     }
 
     #[test]
@@ -109,5 +125,15 @@ mod tests {
         check(&stats(1_000, 100), &stats(1_000, 100), None);
         check(&stats(2_000, 50), &stats(1_000, 100), None);
         check(&Stats { since_ms: 3_600_000, ..stats(2_000, 150) }, &stats(1_000, 100), None);
+    }
+
+    #[test]
+    fn what_was_lost_is_said_and_nothing_else() {
+        assert_eq!(missing(Lost::default()), None);
+        let lost = Lost { log_lines: 12, messages: 3, ..Lost::default() };
+        let told = "lost since the gate started, though the calls passed: 12 lines of the access log, 3 messages on standard error";
+        assert_eq!(missing(lost).as_deref(), Some(told));
+        let shown = whole(&Stats { lost: Some(lost), ..stats(0, 0) });
+        assert!(shown.ends_with(told) && shown.contains("no calls yet"), "{shown}");
     }
 }
