@@ -86,7 +86,7 @@ async fn serve(io: DuplexStream, worker: Rc<Worker>) {
     let greeted = Greeted { io, buffer: Buffer::default(), protocol: Protocol::Http1, tls: None };
     let door = Door { index: 0, tls: false, name: "127.0.0.1:8080".into(), relay: None };
     let server = Server::new(timing);
-    plane::serve(greeted, Ipv4Addr::LOCALHOST.into(), door, worker, &server, &Drain::new()).await;
+    plane::serve(greeted, Ipv4Addr::LOCALHOST.into(), door, worker, &server, Drain::new().enter()).await;
 }
 
 /// Keys that no table here holds.

@@ -5,4 +5,4 @@ mod reload;
 mod running;
 
 pub use reload::Reloader;
-pub use running::{Address, Running};
+pub use running::{Address, Leave, Running};

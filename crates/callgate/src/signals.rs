@@ -15,8 +15,10 @@ pub struct Signals {
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// SIGTERM or SIGINT: stop.
+    /// SIGTERM: stop as the configuration says.
     Stop,
+    /// SIGINT, which is Ctrl-C: stop while somebody waits for it.
+    Interrupt,
     /// SIGHUP: read the configuration again.
     Reload,
     /// SIGUSR1: open the access log anew.
@@ -44,7 +46,7 @@ impl Signals {
     pub async fn next(&mut self) -> Heard {
         tokio::select! {
             _ = self.terminate.recv() => Heard::Stop,
-            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.interrupt.recv() => Heard::Interrupt,
             _ = self.hangup.recv() => Heard::Reload,
             _ = self.user1.recv() => Heard::ReopenLog,
         }
@@ -52,6 +54,6 @@ impl Signals {
 
     /// The next one that asks to stop.
     pub async fn stop(&mut self) {
-        while self.next().await != Heard::Stop {}
+        while !matches!(self.next().await, Heard::Stop | Heard::Interrupt) {}
     }
 }

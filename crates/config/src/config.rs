@@ -30,6 +30,8 @@ pub struct Config {
     pub lockout: Option<Lockout>,
     /// The admin API over TCP; off unless written.
     pub admin: Option<AdminListen>,
+    /// How a gate that is told to stop goes.
+    pub drain: Drain,
     /// The first word of minted keys; `cg` unless written.
     pub key_brand: String,
     /// What consumers can be on.
@@ -141,6 +143,15 @@ pub struct AdminListen {
     pub address: SocketAddr,
     /// Its certificate.
     pub tls: Option<Certificate>,
+}
+
+/// How a gate that is told to stop goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Not ready, and still taking connections.
+    pub delay: Duration,
+    /// Then: for connections to end by themselves.
+    pub timeout: Duration,
 }
 
 /// A named set of limits and quotas.

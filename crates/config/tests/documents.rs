@@ -82,7 +82,7 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             (String::new(), String::new(), format!("log: {{ access: access.log, {own} }}"))
         }
         "rotate" => (String::new(), String::new(), format!("log: {{ access: access.log, rotate: {{ {own} }} }}")),
-        "log" | "lockout" => (String::new(), String::new(), format!("{}: {{ {own} }}", section.name)),
+        "log" | "lockout" | "drain" => (String::new(), String::new(), format!("{}: {{ {own} }}", section.name)),
         "admin" => {
             (String::new(), String::new(), format!("admin: {{ {own}{} }}", rest(&[("address", "127.0.0.1:8081")])))
         }

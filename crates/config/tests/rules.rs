@@ -134,6 +134,9 @@ fn the_top_level() {
     check("listen: { address: 127.0.0.1:8080, proxy_protocol: v2 }", &["`proxy_protocol` can't be `v2`"]);
     check("admin: { address: 0.0.0.0:8081 }", &["needs `tls`"]);
     check("admin: { address: 127.0.0.1:8081 }", &[]);
+    check("drain: { delay: 0s, timeout: 1h }", &[]);
+    check("drain: { timeout: 2h }", &["`timeout` can't be `2h`", "at most an hour"]);
+    check("drain: 30s", &["`drain` is a mapping", "write `{ delay: …, timeout: … }`"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use callgate_transport::gauge::Connections;
 use callgate_transport::greet::{self, Greeted};
 use callgate_transport::http1::Inspected;
 use callgate_transport::listen::{self, Listener, LocalListener};
-use callgate_transport::serve::{Drain, Server};
+use callgate_transport::serve::{Drain, Entered, Server};
 use http::Request;
 use tokio::runtime;
 use tokio::sync::watch;
@@ -27,13 +27,25 @@ use crate::call::{self, Arrival};
 use crate::worker::Worker;
 use crate::{Gate, refused};
 
+/// After the drain's time: for silent connections to be closed in order, with TLS's own last word.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// The running data plane.
 #[derive(Debug)]
 pub struct Plane {
-    stop: watch::Sender<Option<Duration>>,
+    stop: watch::Sender<Option<Patience>>,
     threads: Vec<JoinHandle<()>>,
     /// Connections of all workers, for metrics.
     pub connections: Arc<Connections>,
+}
+
+/// How long a stop waits, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For connections to end, with their calls.
+    pub within: Duration,
+    /// Also for connections without a call: the client of each may be sending one.
+    pub leaves_idle: bool,
 }
 
 /// One bound listener, with the place of its rules in the configuration.
@@ -45,6 +57,21 @@ pub struct Bound {
     pub index: usize,
     /// Over TLS.
     pub tls: bool,
+}
+
+/// The sockets that all workers accept from. Whoever lets go of them last closes them, and the others hear of it.
+#[derive(Debug)]
+struct Sockets {
+    sockets: Vec<Bound>,
+    _open: watch::Sender<()>,
+}
+
+/// A worker's hold on the sockets.
+#[derive(Debug, Clone)]
+struct Listening {
+    bound: Arc<Sockets>,
+    /// Ends with the sockets.
+    closed: watch::Receiver<()>,
 }
 
 /// What a connection needs to know of where it came in. Open for the instruction counts of `bench/hot`.
@@ -68,13 +95,14 @@ impl Plane {
     pub fn start(gate: &Arc<Gate>, bound: Vec<Bound>, workers: usize, seed: u64) -> std::io::Result<Plane> {
         let connections = Connections::new(listen_bounds());
         let (stop, stopped) = watch::channel(None);
-        let bound = Arc::new(bound);
+        let (open, closed) = watch::channel(());
+        let listening = Listening { bound: Arc::new(Sockets { sockets: bound, _open: open }), closed };
         let threads = (0..workers.max(1)).map(|index| {
-            let (gate, bound, connections, stopped) =
-                (Arc::clone(gate), Arc::clone(&bound), Arc::clone(&connections), stopped.clone());
+            let (gate, listening, connections, stopped) =
+                (Arc::clone(gate), listening.clone(), Arc::clone(&connections), stopped.clone());
             let seed = seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d);
             let run = move || {
-                if let Err(error) = run(&gate, bound, &connections, stopped, seed) {
+                if let Err(error) = run(&gate, listening, &connections, stopped, seed) {
                     tracing::error!(%error, "a worker could not start");
                 }
             };
@@ -84,10 +112,10 @@ impl Plane {
         Ok(Plane { stop, threads, connections })
     }
 
-    /// Stops accepting, lets calls under way end within this time, and waits for the workers.
-    pub fn stop(self, within: Duration) {
+    /// Stops accepting, tells connections to end and lets them do so, and waits for the workers.
+    pub fn stop(self, patience: Patience) {
         // Fails only when every worker has ended already.
-        let _ended = self.stop.send(Some(within));
+        let _ended = self.stop.send(Some(patience));
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a worker ended by a panic; this is a defect");
@@ -102,9 +130,9 @@ fn listen_bounds() -> callgate_transport::gauge::ConnectionBounds {
 
 fn run(
     gate: &Arc<Gate>,
-    bound: Arc<Vec<Bound>>,
+    listening: Listening,
     connections: &Arc<Connections>,
-    mut stopped: watch::Receiver<Option<Duration>>,
+    mut stopped: watch::Receiver<Option<Patience>>,
     seed: u64,
 ) -> std::io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -112,28 +140,50 @@ fn run(
         let worker = Worker::new(Arc::clone(gate), seed);
         let server = Rc::new(Server::new(Timing::default()));
         let drain = Rc::new(Drain::new());
-        let mut accepting = Vec::new();
-        for bound in bound.iter() {
+        let (mut accepting, mut doors) = (Vec::new(), Vec::new());
+        for bound in &listening.bound.sockets {
             let local = bound.listener.local(Arc::clone(connections), !bound.tls)?;
             let name = bound.listener.address().to_string().into();
             let door = Door { index: bound.index, tls: bound.tls, name, relay: None };
+            doors.push(door.clone());
             let task = accept(local, door, Rc::clone(&worker), Rc::clone(&server), Rc::clone(&drain));
             accepting.push(tokio::task::spawn_local(task));
         }
-        // The last holder of a socket closes it: from the moment that no worker accepts, the kernel must not take
-        // connections in either, or clients would wait for a gate that is going away.
-        drop(bound);
         // An error means that the plane itself is gone, which is a reason to stop too.
-        let within = stopped.wait_for(Option::is_some).await.ok().and_then(|within| *within).unwrap_or_default();
-        for task in accepting {
+        let patience = stopped.wait_for(Option::is_some).await.ok().and_then(|patience| *patience);
+        let patience = patience.unwrap_or(Patience { within: Duration::ZERO, leaves_idle: false });
+        for task in &accepting {
             task.abort();
         }
+        for task in accepting {
+            // It was told to end; only its end is waited for, because it holds the socket too.
+            let _ended = task.await;
+        }
+        let Listening { bound, mut closed } = listening;
+        // The last holder of the sockets closes them, with nobody left in the kernel's queue whom that would reset.
+        if let Some(bound) = Arc::into_inner(bound) {
+            for (bound, door) in bound.sockets.iter().zip(&doors) {
+                let relayed = is_relayed(&worker, door);
+                while let Some(arrival) = bound.listener.waiting(relayed, connections, !bound.tls) {
+                    take_in(arrival, door, &worker, &server, &drain);
+                }
+            }
+        }
+        // Only now is a client told to leave: it may come again at once, and must not find a socket that is about to close.
+        // An error is what is waited for: the sockets' owner is gone.
+        while closed.changed().await.is_ok() {}
         drain.begin();
-        if tokio::time::timeout(within, drain.finished()).await.is_err() {
-            tracing::warn!(
-                open = drain.open(),
-                "calls were still under way when the drain's time was over; they are cut"
-            );
+        if !patience.leaves_idle {
+            drain.close_idle();
+        }
+        if tokio::time::timeout(patience.within, drain.finished()).await.is_err() {
+            drain.close_idle();
+            if tokio::time::timeout(LAST_WORDS, drain.finished()).await.is_err() {
+                tracing::warn!(
+                    open = drain.open(),
+                    "calls were still under way when the drain's time was over; they are cut"
+                );
+            }
         }
         Ok(())
     })
@@ -141,29 +191,42 @@ fn run(
 
 async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server: Rc<Server>, drain: Rc<Drain>) {
     loop {
-        let relayed = || worker.snapshot().listeners.get(door.index).is_some_and(|listener| listener.relayed);
-        let mut arrival = listener.accept(relayed).await;
-        let (mut door, worker, server) = (door.clone(), Rc::clone(&worker), Rc::clone(&server));
-        let drain = Rc::clone(&drain);
-        tokio::task::spawn_local(async move {
-            // What a header needs is not held by every connection to its end either.
-            if arrival.relayed && !Box::pin(relay::unfold(&mut arrival, &mut door, &worker)).await {
-                return;
-            }
-            let listen::Arrival { socket, peer, permit: _permit, .. } = arrival;
-            let tls = worker.snapshot().listeners.get(door.index).and_then(|listener| listener.tls.clone());
-            // A TLS listener never falls back to clear text, whatever a reload did to its certificates.
-            if door.tls && tls.is_none() {
-                return;
-            }
-            let tls = tls.filter(|_| door.tls);
-            // In memory of its own: what a handshake needs is not held by every connection to its end.
-            match Box::pin(greet::greet(socket, tls, &Timing::default())).await {
-                Ok(greeted) => serve(greeted, peer.ip(), door, worker, &server, &drain).await,
-                Err(error) => tracing::debug!(%peer, %error, "a connection never came to its first call"),
-            }
-        });
+        let arrival = listener.accept(|| is_relayed(&worker, &door)).await;
+        take_in(arrival, &door, &worker, &server, &drain);
     }
+}
+
+fn is_relayed(worker: &Worker, door: &Door) -> bool {
+    worker.snapshot().listeners.get(door.index).is_some_and(|listener| listener.relayed)
+}
+
+/// Serves a connection that was let in, in a task of its own.
+fn take_in(mut arrival: listen::Arrival, door: &Door, worker: &Rc<Worker>, server: &Rc<Server>, drain: &Rc<Drain>) {
+    let (mut door, worker, server, drain) = (door.clone(), Rc::clone(worker), Rc::clone(server), Rc::clone(drain));
+    tokio::task::spawn_local(async move {
+        // Counted from its first moment: a drain must not end between a client's handshake and its first call.
+        let mut entered = drain.enter();
+        // What a header needs is not held by every connection to its end either.
+        if arrival.relayed && !Box::pin(relay::unfold(&mut arrival, &mut door, &worker)).await {
+            return;
+        }
+        let listen::Arrival { socket, peer, permit: _permit, .. } = arrival;
+        let tls = worker.snapshot().listeners.get(door.index).and_then(|listener| listener.tls.clone());
+        // A TLS listener never falls back to clear text, whatever a reload did to its certificates.
+        if door.tls && tls.is_none() {
+            return;
+        }
+        let tls = tls.filter(|_| door.tls);
+        let greeted = tokio::select! {
+            // In memory of its own: what a handshake needs is not held by every connection to its end.
+            greeted = Box::pin(async move { greet::greet(socket, tls, &Timing::default()).await }) => greeted,
+            () = entered.closed() => return,
+        };
+        match greeted {
+            Ok(greeted) => serve(greeted, peer.ip(), door, worker, &server, entered).await,
+            Err(error) => tracing::debug!(%peer, %error, "a connection never came to its first call"),
+        }
+    });
 }
 
 /// Serves one greeted connection to its end. Open for the instruction counts of `bench/hot`.
@@ -174,7 +237,7 @@ pub async fn serve<IO>(
     door: Door,
     worker: Rc<Worker>,
     server: &Server,
-    drain: &Drain,
+    entered: Entered,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
@@ -197,7 +260,7 @@ pub async fn serve<IO>(
         let worker = Rc::clone(&worker);
         async move { Ok(call::serve(worker, arrival, request).await) }
     };
-    if let Err(error) = server.serve(greeted, drain, each).await {
+    if let Err(error) = server.serve(greeted, entered, each).await {
         tracing::debug!(%peer, %error, "a connection broke");
     }
 }

@@ -68,8 +68,11 @@ pub const UPSTREAM_IDLE_DEFAULT: Duration = Duration::from_secs(4);
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 
-/// Calls in flight that a drain waits for.
-pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long connections have to end when the gate stops, when the configuration does not say: as long as a call may wait
+/// for its upstream by default.
+pub const DRAIN_TIME_DEFAULT: Duration = Duration::from_secs(30);
+/// Each part of a drain: a gate that is told to stop does so within two hours, whatever its clients do.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// Records waiting for the recorder; refusals have a queue of their own of the same size.
 pub const RECORD_QUEUE_MAX: usize = 65_536;

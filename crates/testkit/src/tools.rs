@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::Output;
+use crate::program::{Output, Program};
 
 /// `curl --silent --show-error ARGUMENTS`.
 #[must_use]
@@ -20,6 +20,14 @@ pub fn node(script: &str, arguments: &[&str]) -> Output {
     let file = folder.path().join("script.mjs");
     std::fs::write(&file, script).unwrap();
     Output::of(Command::new("node").arg(&file).args(arguments), b"")
+}
+
+/// The same, and does not wait for its end.
+#[must_use]
+#[track_caller]
+pub fn start_node(script: &str, arguments: &[&str]) -> Program {
+    let fixed = ["--input-type=module", "--eval", script, "--", "script.mjs"];
+    Program::start(Command::new("node").args(fixed).args(arguments))
 }
 
 /// `h2load ARGUMENTS`: many HTTP/2 calls at once.

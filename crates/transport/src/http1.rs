@@ -37,7 +37,7 @@ use self::linger::Closing;
 use self::output::Output;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
-use crate::serve::Entered;
+use crate::serve::{Entered, Stage};
 use crate::{BoxError, Timing};
 
 /// Why a connection ended before its time.
@@ -87,8 +87,8 @@ where
     let wire = Rc::new(RefCell::new(wire));
     loop {
         let next = poll_fn(|context| {
-            let ends = draining.has_begun(context);
-            wire.borrow_mut().poll_next(context, ends)
+            let closes = draining.stage(context) == Stage::Closing;
+            wire.borrow_mut().poll_next(context, closes)
         });
         let Some((request, inspected)) = next.await? else { break };
         let spoken = answer::Spoken::of(&request);
@@ -105,7 +105,7 @@ where
         let (head, body) = response.into_parts();
         let kept = {
             let wire = &mut *wire.borrow_mut();
-            let may_keep = wire.input.may_be_kept() && !draining.is_told();
+            let may_keep = wire.input.may_be_kept() && !draining.ends();
             wire.output.begin(spoken, &head, &body, may_keep)
         };
         output::send(&wire, body).await?;

@@ -125,6 +125,23 @@ impl Listener {
     pub fn local(&self, connections: Arc<Connections>, clear_text: bool) -> io::Result<LocalListener> {
         Ok(LocalListener { socket: TcpListener::from_std(self.socket.try_clone()?)?, connections, clear_text })
     }
+
+    /// A connection that the kernel has completed and nobody has taken; to be called on a worker's runtime. Its client
+    /// believes it is being served, and closing the socket would reset it: so a gate that stops takes these first.
+    pub fn waiting(&self, relayed: bool, connections: &Arc<Connections>, clear_text: bool) -> Option<Arrival> {
+        loop {
+            let (socket, peer) = match self.socket.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if is_the_clients(&error) => continue,
+                Err(_none) => return None,
+            };
+            socket.set_nonblocking(true).ok()?;
+            let arrival = let_in(TcpStream::from_std(socket).ok()?, peer, relayed, connections, clear_text);
+            if arrival.is_some() {
+                return arrival;
+            }
+        }
+    }
 }
 
 // === impl LocalListener ===
@@ -144,21 +161,32 @@ impl LocalListener {
                     continue;
                 }
             };
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            let relayed = relayed();
-            let entered = if relayed { self.connections.enter_relayed() } else { self.connections.enter(peer.ip()) };
-            match entered {
-                Ok(permit) => {
-                    // A response's head and body may be two writes; Nagle would hold the second back. An error here means
-                    // that the client is gone, which reading will say.
-                    socket.set_nodelay(true).ok();
-                    return Arrival { socket, peer, permit, relayed };
-                }
-                Err(_full) if self.clear_text => turn_away(&socket),
-                Err(_full) => {}
+            if let Some(arrival) = let_in(socket, peer, relayed(), &self.connections, self.clear_text) {
+                return arrival;
             }
         }
     }
+}
+
+/// Keeps a connection within the bounds, or turns it away.
+fn let_in(
+    socket: TcpStream,
+    peer: SocketAddr,
+    relayed: bool,
+    connections: &Arc<Connections>,
+    clear_text: bool,
+) -> Option<Arrival> {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let Ok(permit) = (if relayed { connections.enter_relayed() } else { connections.enter(peer.ip()) }) else {
+        if clear_text {
+            turn_away(&socket);
+        }
+        return None;
+    };
+    // A response's head and body may be two writes; Nagle would hold the second back. An error here means that the client is
+    // gone, which reading will say.
+    socket.set_nodelay(true).ok();
+    Some(Arrival { socket, peer, permit, relayed })
 }
 
 /// Says to a client of a clear-text listener why it is turned away, if that needs no wait.

@@ -11,6 +11,7 @@ mod stall;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use callgate_model::bounds;
@@ -23,8 +24,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use self::drain::Drain;
-pub(crate) use self::drain::Entered;
+pub(crate) use self::drain::Stage;
+pub use self::drain::{Drain, Entered};
 use self::idle::Streams;
 pub(crate) use self::paced::PacedBody;
 use self::stall::Stalling;
@@ -85,13 +86,13 @@ impl Server {
         Server { http2, timing }
     }
 
-    /// Serves a connection until it ends. `call` is called once per call; its error ends the connection (or the HTTP/2
+    /// Serves a connection until it ends, of itself or because the drain that it entered says so. `call` is called once per call; its error ends the connection (or the HTTP/2
     /// stream) without an answer, and so does an error of the response's body, because only that tells the client that
     /// the answer is not whole.
     ///
     /// # Errors
     /// Why the connection was given up. The calls on it have been told already; this is for counting.
-    pub async fn serve<IO, F, Fut, B>(&self, greeted: Greeted<IO>, drain: &Drain, call: F) -> Result<(), ServeError>
+    pub async fn serve<IO, F, Fut, B>(&self, greeted: Greeted<IO>, entered: Entered, call: F) -> Result<(), ServeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<RequestBody>, Inspected) -> Fut + 'static,
@@ -99,15 +100,20 @@ impl Server {
         B: Body<Data = Bytes, Error = BoxError> + 'static,
     {
         match greeted.protocol {
-            Protocol::Http1 => http1::serve(greeted.io, greeted.buffer, self.timing, drain.enter(), call)
-                .await
-                .map_err(ServeError::Http1),
+            Protocol::Http1 => {
+                http1::serve(greeted.io, greeted.buffer, self.timing, entered, call).await.map_err(ServeError::Http1)
+            }
             // In memory of its own, which HTTP/1 connections would hold for nothing.
-            Protocol::Http2 => Box::pin(self.serve_http2(greeted, drain, call)).await.map_err(ServeError::Http2),
+            Protocol::Http2 => Box::pin(self.serve_http2(greeted, entered, call)).await.map_err(ServeError::Http2),
         }
     }
 
-    async fn serve_http2<IO, F, Fut, B>(&self, greeted: Greeted<IO>, drain: &Drain, call: F) -> Result<(), hyper::Error>
+    async fn serve_http2<IO, F, Fut, B>(
+        &self,
+        greeted: Greeted<IO>,
+        mut draining: Entered,
+        call: F,
+    ) -> Result<(), hyper::Error>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<RequestBody>, Inspected) -> Fut + 'static,
@@ -128,14 +134,24 @@ impl Server {
         });
         let io = TokioIo::new(Replay::new(greeted.io, greeted.buffer));
         let mut connection = pin!(self.http2.serve_connection(io, service));
-        let mut draining = drain.enter();
         let mut idle = pin!(streams.idle());
         let mut ending = false;
         poll_fn(|context| {
-            if !ending && (draining.has_begun(context) || idle.as_mut().poll(context).is_ready()) {
-                ending = true;
-                connection.as_mut().graceful_shutdown();
+            // Polled first: a connection that comes in the middle of a drain has its first call in the bytes already read.
+            if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                return Poll::Ready(ended);
             }
+            let ends = match draining.stage(context) {
+                Stage::Open => false,
+                // Before the first call hyper may still be shaking hands, and would not say GOAWAY but close.
+                Stage::Ending => streams.had_one(),
+                Stage::Closing => true,
+            };
+            if ending || !(ends || idle.as_mut().poll(context).is_ready()) {
+                return Poll::Pending;
+            }
+            ending = true;
+            connection.as_mut().graceful_shutdown();
             connection.as_mut().poll(context)
         })
         .await

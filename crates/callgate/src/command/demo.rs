@@ -16,7 +16,7 @@ use callgate_store::Actor;
 use clap::Args;
 
 use super::serve;
-use crate::gateway::{Reloader, Running};
+use crate::gateway::{Leave, Reloader, Running};
 use crate::signals::Signals;
 use crate::terminal;
 
@@ -73,7 +73,7 @@ impl Demo {
         let expected = outcome.iter().filter(|call| call.as_expected()).count();
         tell_next(&gate, &keys.ada, &file, &outcome, self.once);
         if self.once {
-            running.stop().await;
+            running.stop(Leave::AtOnce).await;
             let all = outcome.len();
             terminal::say(&format!("{expected} of {all} answers were as expected"));
             return Ok(if expected == all { ExitCode::SUCCESS } else { ExitCode::FAILURE });

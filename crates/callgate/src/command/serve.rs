@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::gateway::{Reloader, Running};
+use crate::gateway::{Leave, Reloader, Running};
 use crate::signals::{Heard, Signals};
 use crate::terminal;
 
@@ -79,21 +79,22 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, 
         running.follow(&reloader);
         tokio::spawn(reloader.follow())
     });
-    loop {
+    let leave = loop {
         match (signals.next().await, &reloader) {
-            (Heard::Stop, _) => break,
+            (Heard::Stop, _) => break Leave::Announced,
+            (Heard::Interrupt, _) => break Leave::AtOnce,
             (Heard::ReopenLog, _) => running.gate.recorder.reopen_log(),
             (Heard::Reload, Some(reloader)) => reloader.reload_and_tell().await,
             (Heard::Reload, None) => {
                 tracing::info!("SIGHUP: this gate was started without a file, there is nothing to read again");
             }
         }
-    }
+    };
     if let Some(following) = following {
         following.abort();
     }
     tokio::select! {
-        () = running.stop() => Ok(()),
+        () = running.stop(leave) => Ok(()),
         () = signals.stop() => bail!("told twice to stop: calls under way were cut, their records may be lost"),
     }
 }

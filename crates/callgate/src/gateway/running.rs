@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use callgate_admin::socket::AdminSocket;
 use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
-use callgate_gateway::plane::{Bound, Plane};
+use callgate_gateway::plane::{Bound, Patience, Plane};
 use callgate_gateway::quota::Quotas;
 use callgate_gateway::{Gate, Snapshot, health};
 use callgate_identity::Registry;
@@ -52,6 +52,15 @@ pub struct Running {
     ends_admin: watch::Sender<()>,
     /// The admin API, on each of its ways.
     administering: Vec<JoinHandle<()>>,
+}
+
+/// How a gate is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// As `drain` of the configuration says: clients and balancers are told before anything closes on them.
+    Announced,
+    /// Somebody sits and waits: only calls under way are waited for.
+    AtOnce,
 }
 
 /// One listening address.
@@ -148,18 +157,31 @@ impl Running {
         *self.operations.reloader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloader.clone());
     }
 
-    /// Stops: no new connections, calls under way end within the bound, then everything that is kept of them is written.
-    pub async fn stop(self) {
+    /// Stops in order: readiness goes, then no new connection is taken, connections and their calls end, and everything
+    /// that is kept of them is written.
+    pub async fn stop(self, leave: Leave) {
         self.gate.begin_drain();
-        let running = self.gate.in_flight();
-        if running > 0 {
-            let seconds = bounds::DRAIN_TIME_MAX.as_secs();
+        let drain = self.gate.snapshot().config.drain;
+        let patient = leave == Leave::Announced;
+        if patient && !drain.delay.is_zero() {
             tracing::info!(
-                "stopping: {running} calls are under way and get at most {seconds} s; a second signal ends at once"
+                "stopping: not ready any more; calls are taken for another {:?}, so that balancers notice",
+                drain.delay
+            );
+            tokio::time::sleep(drain.delay).await;
+        }
+        let connections = self.plane.connections.counts().open;
+        if connections > 0 {
+            tracing::info!(
+                "stopping: {connections} connections are open, with {} calls under way, and get at most {:?}; a second \
+                 signal ends at once",
+                self.gate.in_flight(),
+                drain.timeout
             );
         }
+        let patience = Patience { within: drain.timeout, leaves_idle: patient };
         let plane = self.plane;
-        let stopped = tokio::task::spawn_blocking(move || plane.stop(bounds::DRAIN_TIME_MAX)).await;
+        let stopped = tokio::task::spawn_blocking(move || plane.stop(patience)).await;
         if stopped.is_err() {
             tracing::error!("the workers could not be waited for");
         }

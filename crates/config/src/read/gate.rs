@@ -5,15 +5,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use callgate_model::bounds::{LOG_FILE_BYTES_DEFAULT, LOG_FILE_BYTES_MIN, LOG_FILES_KEPT_DEFAULT, LOG_FILES_KEPT_MAX};
-use callgate_model::{Mode, consumer};
+use callgate_model::{Mode, bounds, consumer};
 
-use crate::config::{AdminListen, Api, Config, ForwardHeader, Lockout, Log, LogTarget, Plan, Rotate, TrustedProxies};
+use crate::config::{
+    AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, Plan, Rotate, TrustedProxies,
+};
 use crate::read::{api, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
 use crate::tree::{Entry, Node};
 use crate::walk::Walk;
 
 const LOCKOUT: Lockout = Lockout { failures: 20, within: Duration::from_secs(60), for_: Duration::from_secs(300) };
+
+const DRAIN: Drain = Drain { delay: Duration::ZERO, timeout: bounds::DRAIN_TIME_DEFAULT };
 
 /// Reads a whole file. `None` only if something that a `Config` can't be without is missing or wrong, which was noted.
 pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
@@ -29,6 +33,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let log = fields.read(walk, "log", log).unwrap_or(Log { access: LogTarget::Stdout, rotate: None });
     let lockout = fields.read(walk, "lockout", lockout).unwrap_or(Some(LOCKOUT));
     let admin = fields.read(walk, "admin", admin);
+    let drain = fields.read(walk, "drain", drain).unwrap_or(DRAIN);
     let key_brand = fields.read(walk, "key_brand", key_brand).unwrap_or_else(|| "cg".to_owned());
     let plans = fields.read(walk, "plans", plans).unwrap_or_default();
     let apis = fields.read(walk, "apis", apis);
@@ -46,6 +51,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
         log,
         lockout,
         admin,
+        drain,
         key_brand,
         plans,
         apis,
@@ -143,6 +149,15 @@ fn admin(walk: &mut Walk<'_>, entry: &Entry) -> Option<AdminListen> {
         walk.error(fields.place("address"), "an administration API that others can reach needs `tls`", help);
     }
     Some(AdminListen { address, tls })
+}
+
+fn drain(walk: &mut Walk<'_>, entry: &Entry) -> Option<Drain> {
+    let fields = walk.fields(&entry.value, entry.key_span, section(&ROOT, "drain")?)?;
+    let time = |walk: &mut Walk<'_>, entry: &Entry| walk.duration_within(entry, bounds::DRAIN_TIME_MAX);
+    Some(Drain {
+        delay: fields.read(walk, "delay", time).unwrap_or(DRAIN.delay),
+        timeout: fields.read(walk, "timeout", time).unwrap_or(DRAIN.timeout),
+    })
 }
 
 fn key_brand(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {

@@ -69,6 +69,12 @@ pub static ROOT: Section = Section {
             "{ address: 127.0.0.1:8081 }",
         ),
         Setting::new(
+            "drain",
+            Kind::Section(&DRAIN),
+            "How a gate that is told to stop (SIGTERM) goes without losing a call.",
+            "{ delay: 5s, timeout: 30s }",
+        ),
+        Setting::new(
             "key_brand",
             Text("2 to 12 lower-case letters and digits, beginning with a letter"),
             "The first word of the keys that are made, by which leak scanners find them.",
@@ -229,6 +235,25 @@ static ADMIN: Section = Section {
             "Its certificate.",
             "{ certificate: tls/cert.pem, key: tls/key.pem }",
         ),
+    ]],
+};
+
+static DRAIN: Section = Section {
+    name: "drain",
+    title: "drain",
+    doc: "On SIGTERM `/readyz` says 503 at once. After `delay` no new connection is taken, and each connection ends with \
+          its next answer. Those without a call are left until `timeout`, because one may be on its way. Both are at most \
+          an hour; Ctrl-C waits only for calls under way.",
+    groups: &[&[
+        Setting::new(
+            "delay",
+            Duration,
+            "How long calls are still taken as before. Behind a balancer: longer than it takes to notice that the gate is \
+             not ready.",
+            "5s",
+        )
+        .default("0s"),
+        Setting::new("timeout", Duration, "How long connections then have to end by themselves.", "30s").default("30s"),
     ]],
 };
 

@@ -72,6 +72,22 @@ impl Walk<'_> {
         }
     }
 
+    /// A duration that may be none at all, and at most `max`.
+    pub(crate) fn duration_within(&mut self, entry: &Entry, max: Duration) -> Option<Duration> {
+        let text = self.text(entry, &entry.value)?;
+        let said = quantity::duration(text).and_then(|duration| {
+            if duration <= max {
+                Ok(duration)
+            } else {
+                Err("write a duration of at most an hour, such as `30s` or `5m`")
+            }
+        });
+        if let Err(help) = said {
+            self.wrong(entry, entry.value.span, &entry.value.described(), help);
+        }
+        said.ok()
+    }
+
     /// A number of bytes.
     pub(crate) fn bytes(&mut self, entry: &Entry) -> Option<u64> {
         let text = self.text(entry, &entry.value)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callgate_gateway::gate::ReloadReport;
-use callgate_gateway::plane::{Bound, Plane};
+use callgate_gateway::plane::{Bound, Patience, Plane};
 use callgate_gateway::quota::Quotas;
 use callgate_gateway::{Gate, Snapshot};
 use callgate_identity::{KeyRequest, Registry};
@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 
 /// Noon of a day in the middle of a month, so that no test meets the end of a period by chance.
 pub(crate) const NOON_MS: i64 = 1_763_121_600_000;
+
+const PATIENCE: Patience = Patience { within: Duration::from_secs(10), leaves_idle: false };
 
 /// A running gate. Its clock stands still until a test moves it.
 pub(crate) struct House {
@@ -181,7 +183,7 @@ impl House {
     /// Stops it as SIGTERM would, and gives its folder for another one.
     #[track_caller]
     pub(crate) fn stop(mut self) -> TempDir {
-        self.plane.take().unwrap().stop(Duration::from_secs(10));
+        self.plane.take().unwrap().stop(PATIENCE);
         self.runtime.block_on(self.gate.quotas.return_all(self.registry.store()));
         self.close()
     }
@@ -189,7 +191,7 @@ impl House {
     /// Ends it as a crash would, as far as quotas can tell.
     #[track_caller]
     pub(crate) fn crash(mut self) -> TempDir {
-        self.plane.take().unwrap().stop(Duration::from_secs(10));
+        self.plane.take().unwrap().stop(PATIENCE);
         self.close()
     }
 

@@ -216,12 +216,12 @@ impl Reading {
 // === impl Wire ===
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
-    /// Reads until a whole head is here, and says what it is; none at the end. `ends`: a connection without a call is not
+    /// Reads until a whole head is here, and says what it is; none at the end. `closes`: a connection without a call is not
     /// waited for.
     pub(super) fn poll_next(
         &mut self,
         context: &mut Context<'_>,
-        ends: bool,
+        closes: bool,
     ) -> Poll<Result<Option<Call>, ConnectionError>> {
         loop {
             if let Some(call) = self.input.search_head() {
@@ -237,7 +237,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
                 Poll::Ready(Ok(0)) => self.input.input_ended = Some(Instant::now()),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending if ends && self.input.call > 0 && self.input.buffer.is_empty() => {
+                Poll::Pending if closes && self.input.buffer.is_empty() => {
                     self.input.reading = Reading::Ended;
                     return Poll::Ready(Ok(None));
                 }

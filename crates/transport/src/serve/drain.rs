@@ -1,4 +1,8 @@
-//! Ending a worker's connections when it stops, each after its calls in flight.
+//! Ending a worker's connections when it stops, without losing a call that is already on its way.
+//!
+//! A client that keeps a connection may be sending on it in the very moment that the gate decides to stop. So connections
+//! are first only told to end: the next answer says so (`Connection: close`, GOAWAY), and a client that heard it sends
+//! nothing more. Those that stay silent are closed at the end of the drain's time.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -12,7 +16,7 @@ pub struct Drain(Rc<Connections>);
 
 #[derive(Debug, Default)]
 struct Connections {
-    begun: Cell<bool>,
+    stage: Cell<Stage>,
     open: Cell<usize>,
     /// One place per connection; free places are reused.
     wakers: RefCell<Vec<Option<Waker>>>,
@@ -21,9 +25,21 @@ struct Connections {
     finished: RefCell<Option<Waker>>,
 }
 
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Stage {
+    /// Connections are kept.
+    #[default]
+    Open,
+    /// Every connection ends with the next answer; silent ones are left.
+    Ending,
+    /// Silent ones are closed too.
+    Closing,
+}
+
 /// A connection among those that [`Drain`] counts, while it lives.
 #[derive(Debug)]
-pub(crate) struct Entered {
+pub struct Entered {
     connections: Rc<Connections>,
     place: usize,
     registered: bool,
@@ -38,18 +54,20 @@ impl Drain {
         Drain::default()
     }
 
-    /// Tells every connection to end: idle ones at once, others after the call in flight. Later ones end after one call.
+    /// Tells every connection to end after the call in flight, or after the next one. Silent ones are left, because a
+    /// call may be on its way on each of them.
     pub fn begin(&self) {
-        self.0.begun.set(true);
-        let wakers = std::mem::take(&mut *self.0.wakers.borrow_mut());
-        self.0.wakers.borrow_mut().resize(wakers.len(), None);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        self.advance(Stage::Ending);
     }
 
-    /// Whether [`Drain::begin`] was called.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.0.begun.get()
+    /// Closes connections without a call, and tells the others to end, if that was not done.
+    pub fn close_idle(&self) {
+        self.advance(Stage::Closing);
+    }
+
+    fn advance(&self, stage: Stage) {
+        self.0.stage.set(self.0.stage.get().max(stage));
+        self.0.wakers.borrow().iter().flatten().for_each(Waker::wake_by_ref);
     }
 
     /// Connections that are open now.
@@ -70,7 +88,9 @@ impl Drain {
         .await;
     }
 
-    pub(super) fn enter(&self) -> Entered {
+    /// Counts a connection from here on.
+    #[must_use]
+    pub fn enter(&self) -> Entered {
         self.0.open.set(self.0.open.get() + 1);
         let place = self.0.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut wakers = self.0.wakers.borrow_mut();
@@ -84,21 +104,31 @@ impl Drain {
 // === impl Entered ===
 
 impl Entered {
-    /// Whether the connection should end; and sees to it that its task hears of it. The task never changes, so it is
+    /// How far the end has come; and sees to it that the connection's task hears of more. The task never changes, so it is
     /// registered once.
-    pub(crate) fn has_begun(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.is_told() && !self.registered {
+    pub(crate) fn stage(&mut self, context: &mut Context<'_>) -> Stage {
+        let stage = self.connections.stage.get();
+        if stage < Stage::Closing && !self.registered {
             self.registered = true;
             if let Some(place) = self.connections.wakers.borrow_mut().get_mut(self.place) {
                 *place = Some(context.waker().clone());
             }
         }
-        self.is_told()
+        stage
     }
 
-    /// Whether the connection should end.
-    pub(crate) fn is_told(&self) -> bool {
-        self.connections.begun.get()
+    /// Whether the connection ends with the answer that begins now.
+    pub(crate) fn ends(&self) -> bool {
+        self.connections.stage.get() >= Stage::Ending
+    }
+
+    /// Ready when connections without a call are closed. For one that is not yet served.
+    pub async fn closed(&mut self) {
+        poll_fn(|context| match self.stage(context) {
+            Stage::Closing => Poll::Ready(()),
+            Stage::Open | Stage::Ending => Poll::Pending,
+        })
+        .await;
     }
 }
 

@@ -17,6 +17,8 @@ const STREAM_STALL_FACTOR: u32 = 4;
 /// The open streams of one connection. hyper answers pings for ever and closes nothing by itself.
 pub(super) struct Streams {
     open: Cell<usize>,
+    /// Whether there ever was a stream.
+    had_one: Cell<bool>,
     idle_since: Cell<Instant>,
     idle_max: Duration,
     stall_max: Duration,
@@ -32,6 +34,7 @@ impl Streams {
     pub(super) fn new(timing: &Timing) -> Streams {
         Streams {
             open: Cell::new(0),
+            had_one: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
             idle_max: timing.idle_max,
             stall_max: timing.write_stall_max * STREAM_STALL_FACTOR,
@@ -39,7 +42,13 @@ impl Streams {
         }
     }
 
+    /// Whether the client has made a call on this connection.
+    pub(super) fn had_one(&self) -> bool {
+        self.had_one.get()
+    }
+
     pub(super) fn open(self: &Rc<Self>) -> OpenStream {
+        self.had_one.set(true);
         self.open.set(self.open.get() + 1);
         OpenStream(self.clone())
     }

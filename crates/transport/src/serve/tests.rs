@@ -52,7 +52,7 @@ impl Scene {
                     Ok(response)
                 }
             };
-            Server::new(timing).serve(greeted, &draining, call).await
+            Server::new(timing).serve(greeted, draining.enter(), call).await
         });
         Scene { client, calls, drain, served }
     }

@@ -122,7 +122,7 @@ impl futures_core::Stream for Frames {
 }
 
 #[test]
-fn a_drain_ends_idle_connections_at_once_and_others_after_their_call() {
+fn a_drain_ends_connections_with_their_next_answer_and_leaves_silent_ones() {
     run(async {
         let go = Rc::new(Notify::new());
         let wait = go.clone();
@@ -148,10 +148,32 @@ fn a_drain_ends_idle_connections_at_once_and_others_after_their_call() {
         assert!(heard.starts_with("HTTP/1.1 401") && heard.contains("connection: close"), "{heard}");
         scene.drain.finished().await;
 
+        for before in [0, 1] {
+            let mut idle = Scene::new(Timing::default());
+            for _ in 0..before {
+                idle.client.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+                idle.hear_one().await;
+            }
+            idle.drain.begin();
+            sleep(Duration::from_secs(20)).await;
+            idle.client.write_all(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            let heard = idle.hear_all().await;
+            assert!(heard.starts_with("HTTP/1.1 200") && heard.contains("connection: close"), "{heard}");
+            idle.drain.finished().await;
+        }
+    });
+}
+
+#[test]
+fn silent_connections_are_closed_when_the_drain_says_so() {
+    run(async {
         let mut idle = Scene::new(Timing::default());
         idle.client.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
         idle.hear_one().await;
         idle.drain.begin();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(idle.drain.open(), 1);
+        idle.drain.close_idle();
         assert_eq!(idle.hear_all().await, "");
         idle.drain.finished().await;
     });
@@ -187,7 +209,7 @@ fn a_refusal_reaches_a_client_that_first_sends_all_of_its_20_mib() {
             let timing = Timing::default();
             let greeted = greet(socket, None, &timing).await.unwrap();
             let call = |_request, _inspected| async { Ok(refuse().1) };
-            Server::new(timing).serve(greeted, &Drain::new(), call).await.unwrap();
+            Server::new(timing).serve(greeted, Drain::new().enter(), call).await.unwrap();
             let heard = tokio::task::spawn_blocking(|| client.join().unwrap()).await.unwrap();
             assert!(heard.starts_with("HTTP/1.1 401") && heard.ends_with("who are you?\n"), "{heard}");
         }

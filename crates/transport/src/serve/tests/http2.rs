@@ -66,6 +66,22 @@ fn a_drain_lets_streams_finish() {
 }
 
 #[test]
+fn a_connection_that_comes_during_a_drain_has_its_first_call_answered() {
+    run(async {
+        for pause in [0, 20] {
+            let scene = Scene::new(Timing::default());
+            scene.drain.begin();
+            let (mut sender, _, drain, served) = connect(scene).await;
+            sleep(Duration::from_secs(pause)).await;
+            sender.send_request(post("/a")).await.unwrap().into_body().collect().await.unwrap();
+            served.await.unwrap().ok();
+            assert_eq!(drain.open(), 0);
+            sender.ready().await.unwrap_err();
+        }
+    });
+}
+
+#[test]
 fn half_a_preface_is_a_faulty_request() {
     run(async {
         let mut scene = Scene::new(Timing::default());

@@ -130,7 +130,7 @@ fn a_client_that_does_not_read_is_given_up() {
             let server = Guarded::new(server, timing.write_stall_max);
             let greeted = sniff(server, None, &timing).await.unwrap();
             let call = |_request, _inspected| async { Ok(text(200, "x".repeat(1_000_000))) };
-            Server::new(timing).serve(greeted, &Drain::new(), call).await
+            Server::new(timing).serve(greeted, Drain::new().enter(), call).await
         });
         client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
         let start = Instant::now();

@@ -52,7 +52,7 @@ async fn listen(config: Arc<ServerConfig>) -> SocketAddr {
                     let body = Full::new(Bytes::from(said.clone())).map_err(|never| match never {});
                     async move { Ok::<_, BoxError>(Response::new(body)) }
                 };
-                Server::new(timing).serve(greeted, &Drain::new(), call).await.ok();
+                Server::new(timing).serve(greeted, Drain::new().enter(), call).await.ok();
             });
         }
     });
