@@ -17,7 +17,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("node", "nodejs"),
     ("openssl", "openssl"),
+    ("nsenter", "util-linux"),
     ("python3", "python3"),
+    ("systemd-analyze", "systemd"),
+    ("unshare", "util-linux"),
     ("valgrind", "valgrind"),
 ];
 

@@ -8,6 +8,7 @@ pub mod command;
 pub mod gateway;
 pub mod moment;
 pub mod page;
+pub mod service;
 pub mod signals;
 pub mod terminal;
 pub mod which;

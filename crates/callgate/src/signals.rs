@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::service;
+
 /// Handlers of every signal. Made before anything starts: a signal that comes without a handler ends the process.
 #[derive(Debug)]
 pub struct Signals {
@@ -34,6 +36,7 @@ impl Signals {
     /// The system gave none.
     pub fn listen() -> Result<Signals> {
         let handler = |kind| signal(kind).context("no handler for signals could be installed");
+        service::bury_orphans().context("no handler for signals could be installed")?;
         Ok(Signals {
             terminate: handler(SignalKind::terminate())?,
             interrupt: handler(SignalKind::interrupt())?,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use callgate_config::Config;
@@ -31,6 +31,8 @@ pub struct Gate {
     pub recorder: RecorderHandle,
     /// The time.
     pub clock: Clock,
+    /// Every snapshot that somebody may still hold.
+    snapshots: Mutex<Vec<Weak<Snapshot>>>,
     draining: AtomicBool,
     /// The configuration it was started with: what needs a restart is what differs from it.
     started: Arc<Config>,
@@ -66,8 +68,10 @@ impl Gate {
         let lockout = Lockout::new(snapshot.lockout.map(lockout_rule));
         let started = Arc::clone(&snapshot.config);
         recorder.set_config_generation(snapshot.generation);
+        let snapshot = Arc::new(snapshot);
         Gate {
-            snapshot: ArcSwap::from_pointee(snapshot),
+            snapshots: Mutex::new(vec![Arc::downgrade(&snapshot)]),
+            snapshot: ArcSwap::new(snapshot),
             keys,
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
@@ -106,8 +110,23 @@ impl Gate {
             needs_restart: needs_restart(&self.started, &after.config),
         };
         self.lockout.set_rule(after.lockout.map(lockout_rule));
-        self.snapshot.store(Arc::new(after));
+        let after = Arc::new(after);
+        self.held().push(Arc::downgrade(&after));
+        self.snapshot.store(after);
         Ok(report)
+    }
+
+    /// How many configurations are in memory: the one for new calls, what workers saw last, and what calls under way began
+    /// with.
+    #[must_use]
+    pub fn snapshots(&self) -> usize {
+        self.held().len()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Weak<Snapshot>>> {
+        let mut held = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|snapshot| snapshot.strong_count() > 0);
+        held
     }
 
     /// Calls under way on all workers.

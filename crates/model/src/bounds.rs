@@ -74,6 +74,9 @@ pub const DRAIN_TIME_DEFAULT: Duration = Duration::from_secs(30);
 /// Each part of a drain: a gate that is told to stop does so within two hours, whatever its clients do.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(3_600);
 
+/// Files that a process should be able to open: two thousand clients, each with a call at an upstream.
+pub const FILES_MIN: u64 = 4_096;
+
 /// Records waiting for the recorder; refusals have a queue of their own of the same size.
 pub const RECORD_QUEUE_MAX: usize = 65_536;
 /// Addresses with a limit cell of their own; past it, whole /24 and /48 networks share one.

@@ -1,8 +1,9 @@
 //! A real gate, started from the YAML that a user would write.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -79,10 +80,26 @@ impl TestGate {
         Self::start_wrapped(tempfile::tempdir().unwrap(), yaml, &format!("{line}; "))
     }
 
+    /// Starts a gate by a line of shell: `wrapper` comes before `exec callgate serve …`, which is `exec "$0" serve …`.
+    #[must_use]
     #[track_caller]
-    fn start_wrapped(folder: TempDir, yaml: &str, wrapper: &str) -> TestGate {
+    pub fn start_wrapped(folder: TempDir, yaml: &str, wrapper: &str) -> TestGate {
+        Self::start_fed(folder, yaml, wrapper, Stdio::null())
+    }
+
+    /// Starts a gate as a service manager does that holds its socket (`LISTEN_FDS`).
+    #[must_use]
+    #[track_caller]
+    pub fn start_on(folder: TempDir, yaml: &str, socket: &TcpListener) -> TestGate {
+        let wrapper = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; ";
+        let socket = OwnedFd::from(socket.try_clone().unwrap());
+        Self::start_fed(folder, yaml, wrapper, Stdio::from(socket))
+    }
+
+    #[track_caller]
+    fn start_fed(folder: TempDir, yaml: &str, wrapper: &str, stdin: Stdio) -> TestGate {
         std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
-        let (program, ready_line) = serve(folder.path(), wrapper);
+        let (program, ready_line) = serve(folder.path(), wrapper, stdin);
         let listeners = listeners(&ready_line);
         assert!(!listeners.is_empty(), "the ready line names no address: {ready_line}");
         TestGate { folder, program, wrapper: wrapper.to_owned(), ready_line, listeners }
@@ -268,7 +285,7 @@ impl TestGate {
     /// Starts it again on the same folder, after an end. Ports may differ.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let (program, ready_line) = serve(self.folder.path(), &self.wrapper);
+        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, Stdio::null());
         self.listeners = listeners(&ready_line);
         self.program = program;
         self.ready_line = ready_line;
@@ -276,14 +293,15 @@ impl TestGate {
 }
 
 #[track_caller]
-fn serve(folder: &Path, wrapper: &str) -> (Program, String) {
-    let mut program = Program::start(
+fn serve(folder: &Path, wrapper: &str, stdin: Stdio) -> (Program, String) {
+    let mut program = Program::start_with(
         Command::new("bash")
             .args(["-c", &format!("{wrapper}exec \"$0\" serve -c callgate.yaml")])
             .arg(binary())
             .current_dir(folder)
             .env("RUST_BACKTRACE", "1")
             .env_remove("XDG_RUNTIME_DIR"),
+        stdin,
     );
     let line = program.line("the ready line", |line| is_ready(line).then(|| line.to_owned()));
     (program, line)

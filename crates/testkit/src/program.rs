@@ -46,9 +46,15 @@ impl Program {
     /// Starts it without standard input.
     #[track_caller]
     pub fn start(command: &mut Command) -> Program {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts it with this as its standard input.
+    #[track_caller]
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Program {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,7 +1,7 @@
 //! Listening sockets, and taking connections from them without ever giving up.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,12 +83,13 @@ pub enum ListenError {
     },
 }
 
-/// Binds an address. Needs no runtime.
+/// Binds an address. Needs no runtime. `[::]` takes IPv4 connections too, whatever the system's default is, unless
+/// `only_v6`.
 ///
 /// # Errors
 /// [`ListenError`], which names the address.
-pub fn bind(address: SocketAddr) -> Result<Listener, ListenError> {
-    bind_socket(address).map_err(|source| match source.kind() {
+pub fn bind(address: SocketAddr, only_v6: bool) -> Result<Listener, ListenError> {
+    bind_socket(address, only_v6).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         io::ErrorKind::PermissionDenied => ListenError::NotPermitted { address },
         io::ErrorKind::AddrNotAvailable => ListenError::NotHere { address },
@@ -96,21 +97,31 @@ pub fn bind(address: SocketAddr) -> Result<Listener, ListenError> {
     })
 }
 
-fn bind_socket(address: SocketAddr) -> io::Result<Listener> {
+fn bind_socket(address: SocketAddr, only_v6: bool) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Without it a restarted gate would wait a minute for its own closed connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(only_v6)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let socket = StdListener::from(socket);
-    let address = socket.local_addr()?;
-    Ok(Listener { socket, address })
+    Listener::over(StdListener::from(socket))
 }
 
 // === impl Listener ===
 
 impl Listener {
+    /// Over a socket that listens already and does not block.
+    ///
+    /// # Errors
+    /// It has no address.
+    pub fn over(socket: StdListener) -> io::Result<Listener> {
+        let address = socket.local_addr()?;
+        Ok(Listener { socket, address })
+    }
+
     /// The address, with the port that was taken if 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -220,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_named() {
-        let first = bind(any_port()).unwrap();
-        let error = bind(first.address()).unwrap_err();
+        let first = bind(any_port(), false).unwrap();
+        let error = bind(first.address(), false).unwrap_err();
         assert!(matches!(error, ListenError::InUse { .. }));
         assert_eq!(
             error.to_string(),
@@ -233,8 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn any_ipv6_address_takes_ipv4_too_unless_that_has_a_listener_of_its_own() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        for only_v6 in [false, true] {
+            let listener = bind(any, only_v6).unwrap();
+            let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.address().port()));
+            assert_eq!(StdStream::connect(v4).is_ok(), !only_v6);
+            assert_eq!(bind(v4, false).is_ok(), only_v6);
+        }
+    }
+
+    #[test]
     fn an_address_of_another_machine_is_named() {
-        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
+        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0)), false).unwrap_err();
         assert!(matches!(error, ListenError::NotHere { .. }));
     }
 
@@ -247,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn turns_away_what_is_over_the_bound_and_says_why() {
-        let listener = bind(any_port()).unwrap();
+        let listener = bind(any_port(), false).unwrap();
         let connections = Connections::new(ConnectionBounds { all_max: 10, per_ip_max: 1 });
         let local = listener.local(connections.clone(), true).unwrap();
         let _first = StdStream::connect(listener.address()).unwrap();

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::gateway::{Leave, Reloader, Running};
+use crate::gateway::{Inherited, Leave, Reloader, Running};
+use crate::service::Manager;
 use crate::signals::{Heard, Signals};
 use crate::terminal;
 
@@ -26,7 +27,7 @@ impl Serve {
     /// Why it could not start.
     pub async fn run(self) -> Result<()> {
         let signals = Signals::listen()?;
-        let running = Running::start(load(&self.config)?).await?;
+        let running = Running::start_with(load(&self.config)?, Inherited::from_service_manager()?).await?;
         let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone());
         tell_ready(&running);
         follow_until_stopped(running, Some(reloader), signals).await
@@ -79,12 +80,18 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, 
         running.follow(&reloader);
         tokio::spawn(reloader.follow())
     });
+    let manager = Manager::from_env();
+    manager.ready();
     let leave = loop {
         match (signals.next().await, &reloader) {
             (Heard::Stop, _) => break Leave::Announced,
             (Heard::Interrupt, _) => break Leave::AtOnce,
             (Heard::ReopenLog, _) => running.gate.recorder.reopen_log(),
-            (Heard::Reload, Some(reloader)) => reloader.reload_and_tell().await,
+            (Heard::Reload, Some(reloader)) => {
+                manager.reloading();
+                reloader.reload_and_tell().await;
+                manager.ready();
+            }
             (Heard::Reload, None) => {
                 tracing::info!("SIGHUP: this gate was started without a file, there is nothing to read again");
             }
@@ -93,6 +100,7 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, 
     if let Some(following) = following {
         following.abort();
     }
+    manager.stopping(running.stops_within());
     tokio::select! {
         () = running.stop(leave) => Ok(()),
         () = signals.stop() => bail!("told twice to stop: calls under way were cut, their records may be lost"),

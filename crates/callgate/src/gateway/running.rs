@@ -1,6 +1,6 @@
 //! A running gate: everything that `serve`, `guard` and `demo` start, and stop again in the right order.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,18 +16,23 @@ use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
 use callgate_records::{Recorder, RecorderConfig, RecorderGuard, Rotation};
 use callgate_store::{CallsDb, Store};
-use callgate_transport::{listen, tls};
+use callgate_transport::listen::{self, Listener};
+use callgate_transport::tls;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Reloader;
 use super::operations::RunningGate;
+use super::{Inherited, Reloader};
+use crate::service;
 
 /// How often it is written down which keys were used.
 const TOUCH_EVERY: Duration = Duration::from_secs(30);
 /// How long the recorder may take to write what is left.
 const RECORDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the rest of a stop may take: leases, last uses, acts under way.
+const LAST_ACTS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A gate that serves.
 #[derive(Debug)]
@@ -88,10 +93,19 @@ impl Running {
     /// # Errors
     /// What is wrong, in words for people.
     pub async fn start(config: Config) -> Result<Running> {
+        Running::start_with(config, Inherited::default()).await
+    }
+
+    /// The same, on sockets that are open already where there are some.
+    ///
+    /// # Errors
+    /// What is wrong, in words for people.
+    pub async fn start_with(config: Config, mut inherited: Inherited) -> Result<Running> {
+        service::raise_descriptors();
         let clock = Clock::system();
         let config = Arc::new(config);
         let snapshot = Snapshot::compile(Arc::clone(&config), None)?;
-        let bound = bind(&config)?;
+        let bound = bind(&config, &mut inherited)?;
         let listening =
             bound.iter().map(|bound| Address { address: bound.listener.address(), tls: bound.tls }).collect();
         let store = Store::open(&config.data_dir, clock.clone()).await?;
@@ -108,7 +122,7 @@ impl Running {
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         let mut health_address = None;
         if let Some(address) = config.health {
-            let listener = tokio::net::TcpListener::bind(address).await;
+            let listener = open(address, &mut inherited).await;
             let listener = listener.with_context(|| format!("health: {address} can't be listened on"))?;
             health_address = Some(listener.local_addr()?);
             tasks.push(tokio::spawn(health::serve(Arc::clone(&gate), listener)));
@@ -116,9 +130,11 @@ impl Running {
         let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         // The admin API is bound before the first call is taken: a socket that somebody holds is a reason not to start.
         let socket = AdminSocket::bind(&config.data_dir)?;
-        let over_tcp = admin_over_tcp(&config).await?;
+        let over_tcp = admin_over_tcp(&config, &mut inherited).await?;
+        inherited.expect_none_left()?;
         let plane = Plane::start(&gate, bound, workers, seed())?;
         watch_connections(&gate, &plane);
+        watch_snapshots(&gate);
         let operations = Arc::new(RunningGate {
             gate: Arc::clone(&gate),
             connections: Arc::clone(&plane.connections),
@@ -155,6 +171,13 @@ impl Running {
     /// Lets the admin API reload the configuration.
     pub fn follow(&self, reloader: &Reloader) {
         *self.operations.reloader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloader.clone());
+    }
+
+    /// How long a stop may take.
+    #[must_use]
+    pub fn stops_within(&self) -> Duration {
+        let drain = self.gate.snapshot().config.drain;
+        drain.delay + drain.timeout + RECORDS_WITHIN + LAST_ACTS_WITHIN
     }
 
     /// Stops in order: readiness goes, then no new connection is taken, connections and their calls end, and everything
@@ -207,19 +230,38 @@ impl Running {
     }
 }
 
-fn bind(config: &Config) -> Result<Vec<Bound>> {
+fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>> {
     let bind = |(index, listen): (usize, &callgate_config::Listen)| {
-        let listener = listen::bind(listen.address)?;
+        let listener = match inherited.take(listen.address) {
+            Some(socket) => Listener::over(socket)?,
+            None => listen::bind(listen.address, has_twin(config, listen.address))?,
+        };
         Ok(Bound { listener, index, tls: !listen.tls.is_empty() })
     };
     config.listen.iter().enumerate().map(bind).collect()
 }
 
-async fn admin_over_tcp(config: &Config) -> Result<Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>> {
+/// Whether `listen` also has the IPv4 form of `[::]` on this port, which `[::]` would otherwise serve too.
+fn has_twin(config: &Config, address: SocketAddr) -> bool {
+    let twin = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    config.listen.iter().any(|other| other.address == twin)
+}
+
+async fn open(address: SocketAddr, inherited: &mut Inherited) -> std::io::Result<TcpListener> {
+    match inherited.take(address) {
+        Some(socket) => TcpListener::from_std(socket),
+        None => TcpListener::bind(address).await,
+    }
+}
+
+async fn admin_over_tcp(
+    config: &Config,
+    inherited: &mut Inherited,
+) -> Result<Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>> {
     let Some(admin) = &config.admin else { return Ok(None) };
     let files = admin.tls.as_ref().map(|pair| [(pair.certificate.clone(), pair.key.clone())]);
     let tls = files.map(|files| tls::server_config(&files)).transpose().context("admin.tls")?;
-    let listener = TcpListener::bind(admin.address).await;
+    let listener = open(admin.address, inherited).await;
     let listener = listener.with_context(|| format!("admin: {} can't be listened on", admin.address))?;
     Ok(Some((listener, tls)))
 }
@@ -244,6 +286,15 @@ async fn touch(registry: Registry) {
             tracing::warn!(%error, "the last use of some keys was not written");
         }
     }
+}
+
+fn watch_snapshots(gate: &Arc<Gate>) {
+    // Weak, because the recorder is in the gate.
+    let watched = Arc::downgrade(gate);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge; exact below 2^52 configurations")]
+    gate.recorder.register_gauge("callgate_configurations", "Configurations in memory; 1 when idle.", move || {
+        watched.upgrade().map_or(0.0, |gate| gate.snapshots() as f64)
+    });
 }
 
 fn watch_connections(gate: &Gate, plane: &Plane) {

@@ -86,7 +86,7 @@ impl House {
             .iter()
             .enumerate()
             .map(|(index, listen)| Bound {
-                listener: listen::bind(listen.address).unwrap(),
+                listener: listen::bind(listen.address, false).unwrap(),
                 index,
                 tls: !listen.tls.is_empty(),
             })

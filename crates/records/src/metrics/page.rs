@@ -28,7 +28,8 @@ const HEAD: &str = "# Metrics
 
 const FOOT: &str = "
 Buckets of the histograms end at ENDS seconds. Gauges of other parts of the gate appear beside these, such as
-`callgate_connections` (client connections open now), each with its own `HELP` line.
+`callgate_connections` (client connections open now) and `callgate_configurations` (configurations in memory: one for new calls,
+what workers saw last, what calls under way began with), each with its own `HELP` line.
 
 **How exact they are.** Every call makes one record, and the counters are made from records, so they miss nothing but the
 records that were dropped on a starved gate, which `callgate_records_dropped_total` counts by class of status. A dropped
