@@ -218,12 +218,10 @@ pub struct PathSwitches {
 /// The servers of an API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Whether it is reached over TLS.
+    /// Whether its servers are reached over TLS.
     pub tls: bool,
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
+    /// Its servers, at least one, each once.
+    pub servers: Vec<UpstreamServer>,
     /// A path put before every forwarded one: `` or `/base`.
     pub base_path: String,
     /// Send the caller's `Host` instead of the upstream's.
@@ -232,6 +230,25 @@ pub struct Upstream {
     pub idle: Duration,
     /// Extra certificate authorities (PEM), beside the system's.
     pub tls_ca: Option<PathBuf>,
+}
+
+/// One server of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamServer {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Its share of the calls, beside the others' weights.
+    pub weight: u32,
+}
+
+impl std::fmt::Display for UpstreamServer {
+    /// `host:port`, an IPv6 address in brackets.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(formatter, "[{host}]:{port}") } else { write!(formatter, "{host}:{port}") }
+    }
 }
 
 /// Where a key may stand in a call.

@@ -79,8 +79,11 @@ fn access(access: Option<Access>) -> String {
 
 fn url(upstream: &Upstream) -> String {
     let scheme = if upstream.tls { "https" } else { "http" };
-    let host = if upstream.host.contains(':') { format!("[{}]", upstream.host) } else { upstream.host.clone() };
-    format!("{scheme}://{host}:{}{}", upstream.port, upstream.base_path)
+    let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+    match servers.as_slice() {
+        [one] => format!("{scheme}://{one}{}", upstream.base_path),
+        several => format!("{scheme}://{{{}}}{}", several.join(","), upstream.base_path),
+    }
 }
 
 /// What an entry says beside its access, shortly.

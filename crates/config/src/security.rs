@@ -109,8 +109,9 @@ fn api(found: &mut Found, api: &Api) {
         let text = "the size of bodies was not thought about: 10 MiB are taken";
         found.add(format!("{place}.body_max"), text, "write the largest body that this API needs, such as `64KiB`");
     }
-    if !api.upstream.tls && !is_local(&api.upstream.host) {
-        let text = format!("calls go unencrypted to {}, which is another machine", api.upstream.host);
+    let far = api.upstream.servers.iter().find(|server| !is_local(&server.host));
+    if let Some(server) = far.filter(|_| !api.upstream.tls) {
+        let text = format!("calls go unencrypted to {}, which is another machine", server.host);
         found.add(format!("{place}.upstream"), text, "write `https` in its URL, or keep that network closed to others");
     }
     guards(found, &api.guards, &place);

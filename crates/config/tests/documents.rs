@@ -99,6 +99,10 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             let server = if setting.name.starts_with("server") { "" } else { ", server: \"https://h\"" };
             (String::new(), format!("upstream: {{ {own}{server} }}"), String::new())
         }
+        "upstream_server" => {
+            let own = format!("{own}{}", rest(&[("url", "\"http://h\"")]));
+            (String::new(), format!("upstream: {{ servers: [{{ {own} }}, \"http://i\"] }}"), String::new())
+        }
         "upstream_tls" => {
             (String::new(), format!("upstream: {{ server: \"https://h\", tls: {{ {own} }} }}"), String::new())
         }

@@ -240,7 +240,19 @@ fn upstreams() {
     check_api("upstream: http:///x", &["the host is missing"]);
     check_api("upstream: \"http://[::1]:9000/base/\"", &[]);
     check_api("upstream: http://localhost:8080", &["the gate itself, which listens on 127.0.0.1:8080"]);
-    check_api("upstream: { servers: [\"http://a\", \"http://b\"] }", &["at `\"http://b\"`", "does not balance"]);
+    check_api("upstream: { servers: [\"http://a\", { url: \"http://b\", weight: 19 }] }", &[]);
+    check_api(
+        "upstream: { servers: [\"http://a\", \"https://b\"] }",
+        &["at `\"https://b\"`", "over TLS and some are not"],
+    );
+    check_api("upstream: { servers: [\"http://a\", \"http://b/v2\"] }", &["different paths: none and `/v2`"]);
+    check_api("upstream: { servers: [\"http://a\", \"http://A:80\"] }", &["`a:80` is in the list twice"]);
+    check_api("upstream: { servers: [{ url: \"http://a\", weight: 0 }] }", &["`weight` can't be `0`", "1 to 1000"]);
+    check_api("upstream: { servers: [{ weight: 2 }] }", &["`url` is missing in `apis.bookshop.upstream.servers[]`"]);
+    check_api("upstream: { servers: [] }", &["`servers` is an empty list"]);
+    let many: Vec<String> = (0..=64).map(|number| format!("\"http://s{number}\"")).collect();
+    check_api(&format!("upstream: {{ servers: [{}] }}", many.join(", ")), &["has 65 entries", "at most 64"]);
+    check_api("upstream: { servers: [\"http://a\", \"http://127.0.0.1:8080\"] }", &["the gate itself"]);
     check_api("upstream: { host: caller }", &["`server` is missing in `apis.bookshop.upstream`"]);
     check_api("upstream: { server: \"http://a\", servers: [\"http://a\"] }", &["say the same"]);
     check_api("upstream: { server: \"http://a\", health: /healthz }", &["does not read `health` yet"]);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::ByName;
-use callgate_transport::upstream::Server;
+use callgate_transport::upstream::Servers;
 use http::{HeaderName, Method};
 
 pub use cells::Cells;
@@ -49,7 +49,7 @@ pub struct Snapshot {
     pub lockout: Option<Lockout>,
     /// The listeners as they are bound; other addresses need a restart, and until then the old rules hold.
     pub bound: Vec<Listen>,
-    /// The cells of limits per api and route; handed on to the next snapshot.
+    /// The cells of limits per api and route, and how servers stand; handed on to the next snapshot.
     pub cells: Cells,
 }
 
@@ -94,12 +94,8 @@ pub struct Api {
     pub matching_path: String,
     /// How keys are presented.
     pub keys: KeyPlaces,
-    /// The server that answers.
-    pub upstream: Server,
-    /// The same as `host:port`, for records.
-    pub upstream_name: Arc<str>,
-    /// `host` or `host:port` as the upstream is asked for it.
-    pub upstream_host: http::HeaderValue,
+    /// The servers that answer.
+    pub servers: Servers,
     /// Put before every forwarded path.
     pub base_path: String,
     /// Send the caller's `Host`.

@@ -66,20 +66,23 @@ impl Worker {
         Permit::of(Arc::clone(&self.running))
     }
 
-    /// Ten random bytes (SplitMix64, Steele et al. 2014).
+    /// Ten random bytes.
     #[must_use]
     pub fn random(&self) -> [u8; 10] {
-        let next = || {
-            let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-            self.random.set(state);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        };
         let mut bytes = [0; 10];
         let (first, rest) = bytes.split_at_mut(8);
-        first.copy_from_slice(&next().to_le_bytes());
-        rest.copy_from_slice(&next().to_le_bytes()[..2]);
+        first.copy_from_slice(&self.draw().to_le_bytes());
+        rest.copy_from_slice(&self.draw().to_le_bytes()[..2]);
         bytes
+    }
+
+    /// 64 random bits (SplitMix64, Steele et al. 2014).
+    #[must_use]
+    pub fn draw(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 }

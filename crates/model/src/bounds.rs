@@ -65,6 +65,10 @@ pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 pub const UPSTREAM_TIME_DEFAULT: Duration = Duration::from_secs(30);
 /// How long an upstream connection is kept without a call; many servers close at 5 s.
 pub const UPSTREAM_IDLE_DEFAULT: Duration = Duration::from_secs(4);
+/// Servers of one upstream: the way of a call remembers which it has tried in one 64-bit word.
+pub const UPSTREAM_SERVERS_MAX: usize = 64;
+/// Weight of one server beside the others': a thousandth is the smallest canary that can be told from none.
+pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 

@@ -33,6 +33,8 @@ pub(crate) struct MetricTallies {
     refusals: NumberMap<(NameId, Code), u64>,
     would_refuse: NumberMap<(NameId, Code), u64>,
     apis: NumberMap<NameId, ApiTallies>,
+    /// By API, server, and whether it answered.
+    servers: NumberMap<(NameId, NameId, bool), u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +75,7 @@ pub(crate) struct Outside {
 
 impl MetricTallies {
     /// Counts one call.
-    pub(crate) fn add(&mut self, record: &CallRecord, Named { api, route, .. }: Named) {
+    pub(crate) fn add(&mut self, record: &CallRecord, Named { api, route, server, .. }: Named) {
         let series = CallSeries { api, route, method: Method::of(&record.method), status: record.status };
         let room = self.calls.len() < bounds::METRIC_SERIES_MAX;
         match self.calls.get_mut(&series) {
@@ -91,8 +93,12 @@ impl MetricTallies {
         tallies.duration.add(record.duration_us);
         tallies.request_bytes += record.request_bytes;
         tallies.response_bytes += record.response_bytes;
-        if let Some(upstream) = record.upstream.as_ref().filter(|upstream| upstream.status.is_some()) {
-            tallies.upstream_head.add(upstream.head_us);
+        if let Some(upstream) = &record.upstream {
+            let answered = upstream.status.is_some();
+            if answered {
+                tallies.upstream_head.add(upstream.head_us);
+            }
+            *self.servers.entry((api, server, answered)).or_default() += 1;
         }
     }
 
@@ -103,6 +109,7 @@ impl MetricTallies {
         expose_codes(&table::REFUSALS, &self.refusals, names, &mut page);
         expose_codes(&table::WOULD_REFUSE, &self.would_refuse, names, &mut page);
         self.expose_apis(names, &mut page);
+        self.expose_servers(names, &mut page);
         outside.expose(&mut page);
         gauges.expose(&mut page);
         page.into_text()
@@ -145,6 +152,23 @@ impl MetricTallies {
             page.sample(table::RESPONSE_BYTES.name, &[("api", &**api)], tallies.response_bytes);
         }
     }
+
+    fn expose_servers(&self, names: &Names, page: &mut Exposition) {
+        page.family(&table::UPSTREAM_CALLS);
+        let row = |((api, server, answered), count): (&(NameId, NameId, bool), &u64)| {
+            (names.text(*api).as_ref(), names.text(*server).as_ref(), outcome(*answered), *count)
+        };
+        let mut rows: Vec<(&str, &str, &str, u64)> = self.servers.iter().map(row).collect();
+        rows.sort_unstable();
+        for (api, server, outcome, count) in rows {
+            let labels = [("api", api), ("server", server), ("outcome", outcome)];
+            page.sample(table::UPSTREAM_CALLS.name, &labels, count);
+        }
+    }
+}
+
+fn outcome(answered: bool) -> &'static str {
+    if answered { "answered" } else { "failed" }
 }
 
 fn expose_codes(metric: &Metric, tallies: &NumberMap<(NameId, Code), u64>, names: &Names, page: &mut Exposition) {

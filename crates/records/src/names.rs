@@ -10,7 +10,7 @@ use callgate_model::{CallRecord, bounds};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct NameId(u32);
 
-/// Every name seen since the start: of APIs, routes and consumers. They come from the configuration and the store, never
+/// Every name seen since the start: of APIs, routes, consumers and servers. They come from the configuration and the store, never
 /// from a caller.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -24,6 +24,7 @@ pub(crate) struct Named {
     pub(crate) api: NameId,
     pub(crate) route: NameId,
     pub(crate) consumer: NameId,
+    pub(crate) server: NameId,
 }
 
 /// A map keyed by numbers that we gave out ourselves: nobody outside can choose keys that collide, so it needs no keyed
@@ -58,6 +59,7 @@ impl Names {
             api: self.id(record.api.as_ref()),
             route: self.id(record.route.as_ref()),
             consumer: self.id(record.consumer.as_ref()),
+            server: self.id(record.upstream.as_ref().map(|upstream| &upstream.server)),
         }
     }
 

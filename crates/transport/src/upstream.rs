@@ -12,6 +12,7 @@
 //! before another call could read those bytes as its answer.
 
 mod body;
+mod choice;
 mod connect;
 mod connection;
 mod decode;
@@ -22,12 +23,15 @@ mod head;
 mod io;
 mod pool;
 mod server;
+mod standing;
 mod upload;
 
 pub use self::body::UpstreamBody;
+pub use self::choice::{Member, Servers};
 pub use self::error::{BodyError, Kind, Side, UpstreamError};
 pub use self::pool::{Pool, PoolStats, Sent};
 pub use self::server::Server;
+pub use self::standing::{Place, Standing};
 
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ impl Operations for RunningGate {
             name: api.name.clone(),
             host: api.host.clone(),
             path: api.path.clone(),
-            upstream: format!("{}:{}", api.upstream.host, api.upstream.port),
+            upstream: api.upstream.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             routes: api.routes.len(),
         });
         Some(GateSummary {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::{AdminListen, Api, Listen};
+use crate::config::{AdminListen, Api, Listen, UpstreamServer};
 use crate::tree::{Entry, Span};
 use crate::walk::{Fields, Walk};
 
@@ -61,23 +61,29 @@ pub(super) fn same_place(walk: &mut Walk<'_>, entries: &[Entry], apis: &[Api]) {
 /// A gate that is its own upstream would call itself until every connection is used up.
 pub(super) fn upstreams(walk: &mut Walk<'_>, apis_entry: &Entry, listen: &[Listen], apis: &[Api]) {
     for api in apis {
-        let ip = match api.upstream.host.as_str() {
-            "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
-            host => host.parse().ok(),
-        };
-        let Some(target) = ip.map(|ip| SocketAddr::new(ip, api.upstream.port)) else { continue };
-        let itself = |listen: &&Listen| {
-            let reaches =
-                listen.address.ip() == target.ip() || listen.address.ip().is_unspecified() && target.ip().is_loopback();
-            reaches && listen.address.port() == target.port()
-        };
-        if let Some(listen) = listen.iter().find(itself) {
-            let entry = apis_entry.value.entries().iter().find(|entry| entry.key == api.name);
-            let node = entry.and_then(|entry| entry.value.get("upstream"));
-            let message = format!("the upstream {target} is the gate itself, which listens on {}", listen.address);
-            let span = node.map_or(apis_entry.key_span, |node| node.span);
-            walk.error(span, message, "name the address of the API's own server");
+        for server in &api.upstream.servers {
+            upstream(walk, apis_entry, listen, api, server);
         }
+    }
+}
+
+fn upstream(walk: &mut Walk<'_>, apis_entry: &Entry, listen: &[Listen], api: &Api, server: &UpstreamServer) {
+    let ip = match server.host.as_str() {
+        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+        host => host.parse().ok(),
+    };
+    let Some(target) = ip.map(|ip| SocketAddr::new(ip, server.port)) else { return };
+    let itself = |listen: &&Listen| {
+        let reaches =
+            listen.address.ip() == target.ip() || listen.address.ip().is_unspecified() && target.ip().is_loopback();
+        reaches && listen.address.port() == target.port()
+    };
+    if let Some(listen) = listen.iter().find(itself) {
+        let entry = apis_entry.value.entries().iter().find(|entry| entry.key == api.name);
+        let node = entry.and_then(|entry| entry.value.get("upstream"));
+        let message = format!("the upstream {target} is the gate itself, which listens on {}", listen.address);
+        let span = node.map_or(apis_entry.key_span, |node| node.span);
+        walk.error(span, message, "name the address of the API's own server");
     }
 }
 

@@ -1,8 +1,10 @@
-//! The servers of an API, and URLs.
+//! The upstream of an API, and URLs.
+
+mod servers;
 
 use callgate_model::bounds;
 
-use crate::config::Upstream;
+use crate::config::{Upstream, UpstreamServer};
 use crate::read::gate::section;
 use crate::settings::Section;
 use crate::tree::{Entry, Node};
@@ -19,12 +21,12 @@ pub(super) struct Url {
 
 pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section) -> Option<Upstream> {
     if entry.value.text().is_some() {
-        return url(walk, entry, &entry.value).map(with_defaults);
+        return url(walk, entry, &entry.value).map(|url| of_servers(vec![(url, 1)]));
     }
     let own = section(api, "upstream")?;
     let fields = walk.fields(&entry.value, entry.key_span, own)?;
-    let server = fields.read(walk, "server", |walk, entry| url(walk, entry, &entry.value));
-    let servers = fields.read(walk, "servers", servers);
+    let server = fields.read(walk, "server", |walk, entry| Some(vec![(url(walk, entry, &entry.value)?, 1)]));
+    let servers = fields.read(walk, "servers", |walk, entry| servers::servers(walk, entry, own));
     let words = [("upstream", false), ("caller", true)];
     let host_from_caller = fields.read(walk, "host", |walk, entry| walk.choice(entry, &entry.value, &words));
     let idle = fields.read(walk, "idle", Walk::duration);
@@ -42,37 +44,29 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
         }
         _ => {}
     }
-    let url = server.or(servers)?;
-    if fields.has("tls") && !url.tls {
+    let mut upstream = of_servers(server.or(servers)?);
+    if fields.has("tls") && !upstream.tls {
         let message = "`tls` has no effect on an `http` server";
         walk.error(fields.place("tls"), message, "leave it out, or write `https` in the server's URL");
     }
-    let mut upstream = with_defaults(url);
     upstream.host_from_caller = host_from_caller.unwrap_or(false);
     upstream.idle = idle.unwrap_or(upstream.idle);
     upstream.tls_ca = tls_ca;
     Some(upstream)
 }
 
-fn with_defaults(url: Url) -> Upstream {
+/// With everything else by default. What the URLs must agree in is the first one's.
+fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
+    let (tls, base_path) = urls.first().map(|(url, _)| (url.tls, url.path.clone())).unwrap_or_default();
+    let servers = urls.into_iter().map(|(Url { host, port, .. }, weight)| UpstreamServer { host, port, weight });
     Upstream {
-        tls: url.tls,
-        host: url.host,
-        port: url.port,
-        base_path: url.path,
+        tls,
+        servers: servers.collect(),
+        base_path,
         host_from_caller: false,
         idle: bounds::UPSTREAM_IDLE_DEFAULT,
         tls_ca: None,
     }
-}
-
-fn servers(walk: &mut Walk<'_>, entry: &Entry) -> Option<Url> {
-    let nodes = walk.many(entry);
-    if let Some(second) = nodes.get(1) {
-        let help = "keep one; put a load balancer before several until then";
-        walk.error(second.span, "this version does not balance between several servers yet", help);
-    }
-    nodes.first().and_then(|node| url(walk, entry, node))
 }
 
 /// An `http` or `https` URL of a server: no user, query or fragment.

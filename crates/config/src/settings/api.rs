@@ -1,5 +1,7 @@
 //! The settings of an API and of its routes.
 
+use callgate_model::bounds;
+
 use super::Kind::{Bytes, Choice, Count, Duration, Either, Flag, Many, Text};
 use super::gate::RATE;
 use super::{Kind, Section, Setting};
@@ -45,7 +47,7 @@ pub(super) static API: Section = Section {
             Setting::new(
                 "upstream",
                 Either(&[Text("an http or https URL"), Kind::Section(&UPSTREAM)]),
-                "The server that answers.",
+                "The server, or the servers, that answer.",
                 "http://127.0.0.1:9000",
             )
             .needed(),
@@ -181,9 +183,9 @@ static UPSTREAM: Section = Section {
         ),
         Setting::new(
             "servers",
-            Many(&Text("an http or https URL")),
-            "The same as a list, of one server in this version.",
-            "[\"http://127.0.0.1:9000\"]",
+            Many(&Either(&[Text("an http or https URL"), Kind::Section(&UPSTREAM_SERVER)])),
+            "Several, instead of `server`. A call goes to the less busy of two that are drawn by their weights.",
+            "[\"http://10.0.0.7:9000\", { url: \"http://10.0.0.8:9000\", weight: 2 }]",
         ),
         Setting::new("host", Choice(&["upstream", "caller"]), "Whose `Host` is sent on.", "caller").default("upstream"),
         Setting::new("idle", Duration, "How long a connection without a call is kept.", "4s").default("4s"),
@@ -194,6 +196,28 @@ static UPSTREAM: Section = Section {
             "{ ca: tls/ca.pem }",
         ),
         Setting::later("health", "leave it out: upstream servers are not probed yet"),
+    ]],
+};
+
+static UPSTREAM_SERVER: Section = Section {
+    name: "upstream_server",
+    title: "apis.NAME.upstream.servers[]",
+    doc: "The long form of one of several servers. They must agree in scheme and path.",
+    groups: &[&[
+        Setting::new(
+            "url",
+            Text("an http or https URL"),
+            "The server; a path in it is put before every forwarded path.",
+            "http://10.0.0.8:9000",
+        )
+        .needed(),
+        Setting::new(
+            "weight",
+            Count(1, bounds::UPSTREAM_WEIGHT_MAX as u64),
+            "Its share of the calls, beside the others' weights: 1 beside 19 gets a twentieth.",
+            "19",
+        )
+        .default("1"),
     ]],
 };
 

@@ -14,6 +14,7 @@
 mod access;
 mod admin;
 mod bad_days;
+mod balancing;
 mod callers;
 mod client;
 mod content_types;

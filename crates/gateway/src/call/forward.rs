@@ -8,7 +8,7 @@ use bytes::Bytes;
 use callgate_model::record::UpstreamPart;
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, Code, Refusal, bounds};
-use callgate_transport::upstream::{Kind, Sent, UpstreamError};
+use callgate_transport::upstream::{Kind, Member, Sent, Server, UpstreamError};
 use callgate_wire::{forwarded, hop, query, trace};
 use http::header::{
     CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
@@ -50,16 +50,18 @@ pub(crate) async fn send(
     routed: &Routed<'_>,
     request: Incoming<RequestBody>,
 ) -> Result<Response<UpstreamBody>, Refused> {
-    let request = prepare(call, routed, request)?;
     let api = routed.api;
+    let Some((server, place)) = api.servers.choose(worker.draw()) else { return Err(no_server(api)) };
+    let request = prepare(call, routed, server, request)?;
+    call.record.place = Some(place);
     let began_ns = call.now_ns();
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
     let progress = call.record.request.clone();
     let mut part =
-        UpstreamPart { server: Arc::clone(&api.upstream_name), attempts: 1, reused: false, status: None, head_us: 0 };
+        UpstreamPart { server: Arc::clone(&server.name), attempts: 1, reused: false, status: None, head_us: 0 };
     // Told before it is known how it ends: a caller that leaves meanwhile ends it here.
     call.record.upstream = Some(part.clone());
-    let sending = std::pin::pin!(send_or_repeat(worker, api, request));
+    let sending = std::pin::pin!(send_or_repeat(worker, &server.server, request));
     let sent = until_head(sending, timeout, call.deadline, progress.as_deref()).await;
     part.head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
     let result = match sent {
@@ -71,10 +73,10 @@ pub(crate) async fn send(
         }
         // A body that was cut is why the upstream failed, not the other way round.
         Some(Err(error)) => {
-            Err(progress.and_then(|progress| progress.refusal()).unwrap_or_else(|| refusal(&error, api)))
+            Err(progress.and_then(|progress| progress.refusal()).unwrap_or_else(|| refusal(&error, api, server)))
         }
-        None if call.deadline.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(api)),
-        None => Err(timed_out(api, timeout)),
+        None if call.deadline.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(api, server)),
+        None => Err(timed_out(api, server, timeout)),
     };
     call.record.upstream = Some(part);
     result
@@ -85,7 +87,7 @@ pub(crate) async fn send(
 /// which would be gone).
 async fn send_or_repeat(
     worker: &Worker,
-    api: &Api,
+    server: &Server,
     request: Request<RequestBody>,
 ) -> Result<Sent<RequestBody>, UpstreamError> {
     let spare = (request.method().is_idempotent() && request.body().is_empty()).then(|| {
@@ -95,10 +97,10 @@ async fn send_or_repeat(
         *spare.headers_mut() = request.headers().clone();
         spare
     });
-    match (worker.pool().send(&api.upstream, request).await, spare) {
+    match (worker.pool().send(server, request).await, spare) {
         (Err(error), Some(spare)) if error.kind == Kind::Closed && error.reused => {
             // Rare, and large: in a box it is no part of every call.
-            let again = Box::pin(worker.pool().send(&api.upstream, spare)).await;
+            let again = Box::pin(worker.pool().send(server, spare)).await;
             again.map(|sent| Sent { attempts: sent.attempts + 1, ..sent })
         }
         (result, _) => result,
@@ -135,6 +137,7 @@ async fn until_head<T>(
 fn prepare(
     call: &mut Call<'_>,
     routed: &Routed<'_>,
+    server: &Member,
     request: Incoming<RequestBody>,
 ) -> Result<Request<RequestBody>, Refused> {
     let Incoming { mut parts, authority, body, .. } = request;
@@ -162,9 +165,9 @@ fn prepare(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let host = if routed.api.host_from_caller {
-        HeaderValue::from_str(&authority).unwrap_or_else(|_| routed.api.upstream_host.clone())
+        HeaderValue::from_str(&authority).unwrap_or_else(|_| server.host.clone())
     } else {
-        routed.api.upstream_host.clone()
+        server.host.clone()
     };
     headers.insert(HOST, host);
     tell_the_way(call, headers, &authority);
@@ -266,7 +269,7 @@ fn is_override(name: &HeaderName) -> bool {
     )
 }
 
-fn refusal(error: &UpstreamError, api: &Api) -> Refused {
+fn refusal(error: &UpstreamError, api: &Api, server: &Member) -> Refused {
     let (code, detail) = match error.kind {
         Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => {
             (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP.")
@@ -276,27 +279,32 @@ fn refusal(error: &UpstreamError, api: &Api) -> Refused {
     };
     Refusal::new(code, detail).rule(format!("apis.{}.upstream", api.name)).gate_side(format!(
         "{}: {}",
-        api.upstream_name,
+        server.name,
         chain(error)
     ))
 }
 
-fn timed_out(api: &Api, timeout: Duration) -> Refused {
+fn no_server(api: &Api) -> Refused {
+    Refusal::new(Code::NoHealthyUpstream, "No server of this API is fit to be asked.")
+        .rule(format!("apis.{}.upstream", api.name))
+}
+
+fn timed_out(api: &Api, server: &Member, timeout: Duration) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         format!("The server of this API did not answer within {} ms (setting `timeout`).", timeout.as_millis()),
     )
     .rule(format!("apis.{}.timeout", api.name))
-    .gate_side(format!("{} sent no response head in time", api.upstream_name))
+    .gate_side(format!("{} sent no response head in time", server.name))
 }
 
-fn out_of_total(api: &Api) -> Refused {
+fn out_of_total(api: &Api, server: &Member) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         "The server of this API did not answer before the call's time was over (setting `total`).",
     )
     .rule(format!("apis.{}.total", api.name))
-    .gate_side(format!("{} sent no response head before the end of `total`", api.upstream_name))
+    .gate_side(format!("{} sent no response head before the end of `total`", server.name))
 }
 
 /// An error with its sources, for the operator.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use callgate_model::record::End;
 use callgate_model::{CallRecord, Clock};
 use callgate_records::RecorderHandle;
+use callgate_transport::upstream::Place;
 
 use crate::body::Progress;
 use crate::limiter::Permit;
@@ -30,6 +31,8 @@ pub struct CallGuard {
     pub running: Option<Permit>,
     /// Its places among those that a `concurrent` counts.
     pub permits: Vec<Permit>,
+    /// Its place at the server that answers it.
+    pub place: Option<Place>,
 }
 
 // === impl CallGuard ===
@@ -47,6 +50,7 @@ impl CallGuard {
             request: None,
             running: None,
             permits: Vec::new(),
+            place: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use callgate_config::Access;
 use callgate_model::Phase;
 use callgate_model::refusal::Refused;
+use callgate_transport::upstream::Member;
 use http::Request;
 
 use super::admit::BodyHint;
@@ -94,9 +95,10 @@ pub(crate) async fn rehearse(
     let told = match routed.respond() {
         Some(respond) => format!("the gate answers itself with {}", respond.status),
         None => {
-            let scheme = if routed.api.upstream.tls().is_some() { "https" } else { "http" };
             let path = routed.rewrite().map_or_else(|| routed.path.clone(), |rewrite| rewrite.apply(&routed.path));
-            format!("{} {scheme}://{}{}{path}", request.method(), routed.api.upstream_name, routed.api.base_path)
+            let target = |server: &Member| format!("{}{}{path}", server.server, routed.api.base_path);
+            let targets: Vec<String> = routed.api.servers.iter().map(target).collect();
+            format!("{} {}", request.method(), targets.join(" or "))
         }
     };
     rehearsal.passed.push((Phase::Forward, told));

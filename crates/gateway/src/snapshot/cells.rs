@@ -1,9 +1,11 @@
-//! The cells of limits per api and route, by the limit's fingerprint. They survive a reload: the next snapshot takes over
+//! The cells of limits per api and route, and how servers stand, by a fingerprint of what they belong to. They survive a reload: the next snapshot takes over
 //! those it still needs, so nobody gains a fresh burst by waiting for an operator to save a file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+use callgate_transport::upstream::Standing;
 
 use crate::limiter::Counter;
 
@@ -12,6 +14,7 @@ use crate::limiter::Counter;
 pub struct Cells {
     limits: HashMap<u64, Arc<AtomicU64>>,
     counters: HashMap<u64, Counter>,
+    standings: HashMap<u64, Arc<Standing>>,
 }
 
 // === impl Cells ===
@@ -27,5 +30,11 @@ impl Cells {
     pub fn counter(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Counter {
         let known = earlier.and_then(|cells| cells.counters.get(&fingerprint));
         self.counters.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()).clone()
+    }
+
+    /// The standing of the server with this fingerprint: the earlier snapshot's, with the calls that are at it, or a new one.
+    pub fn standing(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<Standing> {
+        let known = earlier.and_then(|cells| cells.standings.get(&fingerprint));
+        Arc::clone(self.standings.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
     }
 }

@@ -6,7 +6,7 @@ use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, TlsError};
-use callgate_transport::upstream::Server;
+use callgate_transport::upstream::{Member, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
@@ -134,23 +134,14 @@ impl Compiler<'_> {
             api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
         let takes_keys = guards.access != Some(Access::Public)
             || routes.iter().any(|route| route.guards.access == Some(Access::Key));
-        let upstream = &api.upstream;
-        let tls_config = upstream.tls.then(|| tls::client_config(upstream.tls_ca.as_deref())).transpose();
-        let tls_config = tls_config.map_err(|source| CompileError::Tls { api: api.name.clone(), source })?;
-        let authority = match (upstream.tls, upstream.port) {
-            (false, 80) | (true, 443) => bracketed(&upstream.host),
-            (_, port) => format!("{}:{port}", bracketed(&upstream.host)),
-        };
         Ok(Api {
             name: api.name.as_str().into(),
             path: api.path.clone(),
             matching_path: path::matching_form(&api.path).into_owned(),
             keys,
-            upstream: Server::new(&upstream.host, upstream.port, tls_config, upstream.idle),
-            upstream_name: format!("{}:{}", bracketed(&upstream.host), upstream.port).into(),
-            upstream_host: HeaderValue::from_str(&authority).unwrap_or(HeaderValue::from_static("")),
-            base_path: upstream.base_path.clone(),
-            host_from_caller: upstream.host_from_caller,
+            servers: self.servers(api)?,
+            base_path: api.upstream.base_path.clone(),
+            host_from_caller: api.upstream.host_from_caller,
             guards,
             tree: Tree::build(api.routes.iter().map(|route| (&route.pattern, method_rank(route.method.as_deref())))),
             routes,
@@ -183,6 +174,26 @@ impl Compiler<'_> {
     }
 
     /// `place` is where they are written, `identity` what they are about, whatever is written around them.
+    fn servers(&mut self, api: &config::Api) -> Result<Servers, CompileError> {
+        let upstream = &api.upstream;
+        let tls_config = upstream.tls.then(|| tls::client_config(upstream.tls_ca.as_deref())).transpose();
+        let tls_config = tls_config.map_err(|source| CompileError::Tls { api: api.name.clone(), source })?;
+        let members = upstream.servers.iter().map(|server| {
+            let name = server.to_string();
+            let default_port = if upstream.tls { ":443" } else { ":80" };
+            let authority = name.strip_suffix(default_port).unwrap_or(&name);
+            let identity = fingerprint(&(&api.name, "server", upstream.tls, &name));
+            Member {
+                server: Server::new(&server.host, server.port, tls_config.clone(), upstream.idle),
+                host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("")),
+                weight: server.weight,
+                standing: self.cells.standing(self.earlier, identity),
+                name: name.into(),
+            }
+        });
+        Ok(Servers::new(members.collect()))
+    }
+
     fn guards(
         &mut self,
         guards: &config::Guards,
@@ -251,10 +262,6 @@ fn method_rank(method: Option<&str>) -> u8 {
         Some("GET") => 1,
         Some(_) => 2,
     }
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
 // === impl Rewrite ===

@@ -53,6 +53,9 @@ fn a_scrape_of_a_few_calls() {
     # TYPE callgate_response_body_bytes_total counter
     callgate_response_body_bytes_total{api="-"} 320
     callgate_response_body_bytes_total{api="bookshop"} 500
+    # HELP callgate_upstream_calls_total Forwarded calls by the server that had them last: `answered`, or `failed`.
+    # TYPE callgate_upstream_calls_total counter
+    callgate_upstream_calls_total{api="bookshop",server="127.0.0.1:9000",outcome="answered"} 2
     # HELP callgate_records_dropped_total Records that found their queue full, by class of status: these calls are missing from every other count.
     # TYPE callgate_records_dropped_total counter
     # HELP callgate_log_lines_total Lines that the access log's target took.
