@@ -1,6 +1,7 @@
 //! The chores of this repository. `cargo xtask test` runs every check there is; start reading in `test.rs`.
 
 mod bench;
+mod dist;
 mod documents;
 mod graph;
 mod instructions;
@@ -16,6 +17,7 @@ cargo xtask test [STEP…]    every check, or only these; stops at the first tha
 cargo xtask test --list     the steps, in their order
 cargo xtask bench [SCENARIO…] [--quick] [--json FILE]    Callgate beside its peers; --help shows the rest
 cargo xtask budgets [--write | --profile NAME]           instructions of the gate's hot functions, and where they are
+cargo xtask dist [--binary FILE] [--try-package]         a release: archive, Debian package, SHA-256 sums; --help says more
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         }
         ["test", steps @ ..] => test::run(steps),
         ["bench", words @ ..] => bench::run(words),
+        ["dist", words @ ..] => dist::run(words),
         ["budgets", words @ ..] => instructions::budgets(words),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -22,6 +22,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// git, in the workspace's folder.
+pub(crate) fn git(arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.args(arguments).current_dir(root());
+    command
+}
+
 /// Runs it with its output visible, and fails when it fails.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{documents, graph, instructions, shell, tidy, tools};
+use crate::{dist, documents, graph, instructions, shell, tidy, tools};
 
 struct Step {
     name: &'static str,
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
     Step { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
     Step { name: "build", about: "the gate's binary, for what follows", run: build },
+    Step { name: "dist", about: "a release of that binary can be packed, unpacked and started", run: dist::check_only },
     Step { name: "documents", about: "code blocks of the documents, and the examples", run: documents::run },
     Step { name: "doctest", about: "examples in doc comments, if there are any", run: doctest },
     Step { name: "instructions", about: "what hot functions cost, against their budgets", run: instructions::run },

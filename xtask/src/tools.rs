@@ -11,6 +11,8 @@ use crate::shell;
 const PROGRAMS: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("curl", "curl"),
+    ("dpkg-deb", "dpkg"),
+    ("gzip", "gzip"),
     ("h2load", "nghttp2-client"),
     ("haproxy", "haproxy"),
     ("nghttp", "nghttp2-client"),

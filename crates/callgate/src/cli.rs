@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
 use crate::command::{
-    admin_tokens, audit, backup, call, check, completions, consumers, curl, explain, guard, init, keys, log, plans,
-    reload, restore, serve, stats,
+    admin_tokens, audit, backup, call, check, completions, consumers, curl, explain, guard, init, keys, log, man_pages,
+    plans, reload, restore, serve, stats,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -64,6 +64,7 @@ enum Command {
     Call(call::Call),
     Curl(curl::Curl),
     Completions(completions::Completions),
+    ManPages(man_pages::ManPages),
 }
 
 /// Reads the arguments and runs the command. Exit codes: 0 done, 1 not done and said why, 2 not understood; the calling
@@ -117,6 +118,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             completions.run(&mut Cli::command());
             Ok(ExitCode::SUCCESS)
         }
+        Command::ManPages(pages) => pages.run(Cli::command()).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
         #[cfg(feature = "demo")]

@@ -18,6 +18,7 @@ pub mod guard;
 pub mod init;
 pub mod keys;
 pub mod log;
+pub mod man_pages;
 pub mod plans;
 pub mod reload;
 pub mod restore;
