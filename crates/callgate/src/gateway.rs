@@ -1,6 +1,8 @@
 //! Wiring: a configuration becomes a running gate, and follows its file.
 
+mod gauges;
 mod inherited;
+mod memory;
 mod operations;
 mod reload;
 mod running;

@@ -24,6 +24,8 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Whose forwarding fields are believed.
     pub trusted_proxies: Option<TrustedProxies>,
+    /// How much memory the gate may take.
+    pub memory: MemoryBound,
     /// The access log.
     pub log: Log,
     /// Against guessing credentials; none means off.
@@ -94,6 +96,17 @@ pub enum ForwardHeader {
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
     Forwarded,
+}
+
+/// How much memory the gate may take before it refuses new calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryBound {
+    /// A share of what the cgroup allows, where it bounds anything.
+    Automatic,
+    /// As much as there is.
+    Off,
+    /// So many bytes.
+    Bytes(u64),
 }
 
 /// The access log.

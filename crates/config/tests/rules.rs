@@ -124,6 +124,10 @@ fn the_top_level() {
     check("log: { access: access.log, rotate: { size: 1KiB } }", &["`size` can't be `1KiB`", "write `128KiB` or more"]);
     check("log: { access: access.log, rotate: { keep: 101 } }", &["`keep` can't be `101`", "from 1 to 100"]);
     check("log: { rotate: { keep: 3 } }", &["at `rotate`: `rotate` has no effect: the access log is not a file"]);
+    check("memory: 64MiB", &[]);
+    check("memory: off", &[]);
+    check("memory: 1MiB", &["`memory` can't be `1MiB`", "write `64MiB` or more"]);
+    check("memory: lots", &["`memory` can't be `lots`", "write a size such as"]);
     check("lockout: on", &["`lockout` can't be `on`", "write `off`"]);
     check("lockout: { failures: 0 }", &["`failures` can't be `0`"]);
     check("trusted_proxies: { header: forwarded }", &["`ips` is missing in `trusted_proxies`"]);

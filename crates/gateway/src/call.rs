@@ -34,6 +34,7 @@ use http_body::Body as _;
 
 use crate::answer::{self, Answer};
 use crate::body::{AnswerBody, ClientBody};
+use crate::memory;
 use crate::worker::Worker;
 
 /// Serves one call: every call gets exactly one answer and one record, whatever happens to it.
@@ -63,6 +64,8 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     // cannot be judged.
     call.enter(Phase::Read);
     let request = read::normalise(call, request)?;
+    // Before anything is looked up or held for it; after the head was read, so that its record says what was shed.
+    memory::room(call)?;
     // What a listener lets in, it lets in for everything: its redirect and its 404 too.
     call.enter(Phase::Admit);
     admit::listener_addresses(call)?;

@@ -11,6 +11,7 @@ use callgate_model::{Clock, bounds};
 use callgate_records::RecorderHandle;
 
 use crate::limiter::Addresses;
+use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::snapshot::{CompileError, Snapshot, same_sockets};
 
@@ -27,6 +28,8 @@ pub struct Gate {
     pub addresses: Addresses,
     /// Quota cells.
     pub quotas: Arc<Quotas>,
+    /// How much memory is in use, and whether that is too much.
+    pub memory: Memory,
     /// Where records go.
     pub recorder: RecorderHandle,
     /// The time.
@@ -76,6 +79,7 @@ impl Gate {
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
             quotas,
+            memory: Memory::default(),
             recorder,
             clock,
             draining: AtomicBool::new(false),

@@ -12,6 +12,7 @@ pub mod dry;
 pub mod gate;
 pub mod health;
 pub mod limiter;
+pub mod memory;
 pub mod plane;
 pub mod policy;
 pub mod quota;

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use callgate_transport::Timing;
-use callgate_transport::gauge::Connections;
+use callgate_transport::gauge::{ConnectionBounds, Connections};
 use callgate_transport::greet::{self, Greeted};
 use callgate_transport::http1::Inspected;
 use callgate_transport::listen::{self, Listener, LocalListener};
@@ -93,7 +93,7 @@ impl Plane {
     /// # Errors
     /// The system gave no thread.
     pub fn start(gate: &Arc<Gate>, bound: Vec<Bound>, workers: usize, seed: u64) -> std::io::Result<Plane> {
-        let connections = Connections::new(listen_bounds());
+        let connections = Connections::new(ConnectionBounds::of_this_process());
         let (stop, stopped) = watch::channel(None);
         let (open, closed) = watch::channel(());
         let listening = Listening { bound: Arc::new(Sockets { sockets: bound, _open: open }), closed };
@@ -122,10 +122,6 @@ impl Plane {
             }
         }
     }
-}
-
-fn listen_bounds() -> callgate_transport::gauge::ConnectionBounds {
-    callgate_transport::gauge::ConnectionBounds::default()
 }
 
 fn run(

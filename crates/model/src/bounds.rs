@@ -44,7 +44,14 @@ pub const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
 /// See [`LINGER_TIME_MAX`].
 pub const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Connections at one time, all listeners together.
+/// The least that `memory` can be set to: an idle gate takes about 30 MiB, its queues of records up to 60 more.
+pub const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// File descriptors that connections leave to the gate itself: 64 each for health and the admin API, and the databases, logs,
+/// listeners and watches. The rest is for connections, two descriptors each: one to the client, one to an upstream.
+pub const FILES_RESERVED: u64 = 192;
+/// Connections that there may be however few files may be open: too few are better seen than none.
+pub const CONNECTIONS_MIN: usize = 16;
+/// Connections at one time, all listeners together, where the limit of open files has room for them.
 pub const CONNECTIONS_MAX: usize = 50_000;
 /// Connections at one time from one address (IPv6: one /64). NATs of whole offices stay well below.
 pub const CONNECTIONS_PER_IP_MAX: usize = 1_000;

@@ -46,6 +46,8 @@ struct Counts {
 pub struct ConnectionCounts {
     /// Connections open now.
     pub open: usize,
+    /// And how many there may be.
+    pub open_max: usize,
     /// Let in.
     pub accepted: u64,
     /// Turned away because there were too many in all.
@@ -125,6 +127,7 @@ impl Connections {
     pub fn counts(&self) -> ConnectionCounts {
         ConnectionCounts {
             open: self.all.load(Ordering::Relaxed),
+            open_max: self.bounds.all_max,
             accepted: self.counts.accepted.load(Ordering::Relaxed),
             refused_all: self.counts.refused_all.load(Ordering::Relaxed),
             refused_per_ip: self.counts.refused_per_ip.load(Ordering::Relaxed),
@@ -163,6 +166,24 @@ fn key(ip: IpAddr) -> u128 {
 impl Default for ConnectionBounds {
     fn default() -> ConnectionBounds {
         ConnectionBounds { all_max: bounds::CONNECTIONS_MAX, per_ip_max: bounds::CONNECTIONS_PER_IP_MAX }
+    }
+}
+
+impl ConnectionBounds {
+    /// What this process's limit of open files has room for: past it, clients would wait in the kernel's queue for an
+    /// answer that never comes, and calls would find no descriptor for their upstream.
+    #[must_use]
+    pub fn of_this_process() -> ConnectionBounds {
+        // None where there is no limit.
+        let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        ConnectionBounds::within(files_max.unwrap_or(u64::MAX))
+    }
+
+    fn within(files_max: u64) -> ConnectionBounds {
+        let room = files_max.saturating_sub(bounds::FILES_RESERVED) / 2;
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let all_max = room.clamp(bounds::CONNECTIONS_MIN, bounds::CONNECTIONS_MAX);
+        ConnectionBounds { all_max, ..ConnectionBounds::default() }
     }
 }
 
@@ -226,6 +247,17 @@ mod tests {
         let _four = connections.enter(ip("192.0.2.1")).unwrap();
         let counts = connections.counts();
         assert_eq!((counts.open, counts.accepted, counts.refused_all, counts.refused_per_ip), (3, 4, 1, 1));
+    }
+
+    #[test]
+    fn open_files_bound_connections() {
+        let check = |files: u64, expect: usize| assert_eq!(ConnectionBounds::within(files).all_max, expect, "{files}");
+        check(1024, 416);
+        check(0, 16);
+        check(193, 16);
+        check(65_536, 32_672);
+        check(1 << 20, bounds::CONNECTIONS_MAX);
+        check(u64::MAX, bounds::CONNECTIONS_MAX);
     }
 
     #[test]

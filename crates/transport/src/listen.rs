@@ -161,17 +161,26 @@ impl LocalListener {
     /// The next connection. Connections over the bound are turned away, failures of the kernel are counted and waited out;
     /// it never ends otherwise. `relayed` is asked for each whether it begins with a PROXY header.
     pub async fn accept(&self, relayed: impl Fn() -> bool) -> Arrival {
+        let mut failures = 0_u64;
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
                     self.connections.count_accept_failure();
-                    tracing::warn!(%error, "the kernel gave no connection; trying again");
+                    // Once, not twenty times a second and worker for as long as it lasts.
+                    if failures == 0 {
+                        tracing::warn!(%error, "the kernel gives no connection; those that are open go on, and it is tried again");
+                    }
+                    failures += 1;
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                     continue;
                 }
             };
+            if failures > 0 {
+                tracing::warn!(failures, "the kernel gives connections again");
+                failures = 0;
+            }
             if let Some(arrival) = let_in(socket, peer, relayed(), &self.connections, self.clear_text) {
                 return arrival;
             }

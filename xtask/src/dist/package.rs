@@ -64,7 +64,12 @@ fn place(release: &Release, tree: &Path) -> Result<()> {
         copy(&page, &to, 0o644)?;
     }
     // As Debian's policy asks of manual pages and changelogs.
-    shell::run(Command::new("gzip").args(["--no-name", "-9", "--recursive", "usr/share/man/man1"]).arg(&changes).current_dir(tree))?;
+    shell::run(
+        Command::new("gzip")
+            .args(["--no-name", "-9", "--recursive", "usr/share/man/man1"])
+            .arg(&changes)
+            .current_dir(tree),
+    )?;
     for (file, to) in [
         ("callgate.bash", "usr/share/bash-completion/completions/callgate"),
         ("_callgate", "usr/share/zsh/vendor-completions/_callgate"),

@@ -120,6 +120,7 @@ impl Running {
         quotas.recall(&store).await?;
         let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
+        tasks.push(tokio::spawn(super::memory::watch(Arc::clone(&gate))));
         let mut health_address = None;
         if let Some(address) = config.health {
             let listener = open(address, &mut inherited).await;
@@ -133,8 +134,7 @@ impl Running {
         let over_tcp = admin_over_tcp(&config, &mut inherited).await?;
         inherited.expect_none_left()?;
         let plane = Plane::start(&gate, bound, workers, seed())?;
-        watch_connections(&gate, &plane);
-        watch_snapshots(&gate);
+        super::gauges::register(&gate, &plane.connections);
         let operations = Arc::new(RunningGate {
             gate: Arc::clone(&gate),
             connections: Arc::clone(&plane.connections),
@@ -286,23 +286,6 @@ async fn touch(registry: Registry) {
             tracing::warn!(%error, "the last use of some keys was not written");
         }
     }
-}
-
-fn watch_snapshots(gate: &Arc<Gate>) {
-    // Weak, because the recorder is in the gate.
-    let watched = Arc::downgrade(gate);
-    #[expect(clippy::cast_precision_loss, reason = "a gauge; exact below 2^52 configurations")]
-    gate.recorder.register_gauge("callgate_configurations", "Configurations in memory; 1 when idle.", move || {
-        watched.upgrade().map_or(0.0, |gate| gate.snapshots() as f64)
-    });
-}
-
-fn watch_connections(gate: &Gate, plane: &Plane) {
-    let connections = Arc::clone(&plane.connections);
-    #[expect(clippy::cast_precision_loss, reason = "a gauge; exact below 2^52 connections")]
-    gate.recorder.register_gauge("callgate_connections", "Client connections open now.", move || {
-        connections.counts().open as f64
-    });
 }
 
 /// Differs between runs and machines: call ids are made from it.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use callgate_model::bounds::{LOG_FILE_BYTES_DEFAULT, LOG_FILE_BYTES_MIN, LOG_FILES_KEPT_DEFAULT, LOG_FILES_KEPT_MAX};
+use callgate_model::bounds::{
+    LOG_FILE_BYTES_DEFAULT, LOG_FILE_BYTES_MIN, LOG_FILES_KEPT_DEFAULT, LOG_FILES_KEPT_MAX, MEMORY_BYTES_MIN,
+};
 use callgate_model::{Mode, bounds, consumer};
 
 use crate::config::{
-    AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, Plan, Rotate, TrustedProxies,
+    AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, MemoryBound, Plan, Rotate, TrustedProxies,
 };
 use crate::read::{api, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
@@ -29,6 +31,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let health = fields.read(walk, "health", Walk::address);
     let data_dir = fields.read(walk, "data_dir", |walk, entry| walk.text(entry, &entry.value).map(str::to_owned));
     let workers = fields.read(walk, "workers", |walk, entry| walk.count(entry, 1, 1024));
+    let memory = fields.read(walk, "memory", memory).unwrap_or(MemoryBound::Automatic);
     let trusted_proxies = fields.read(walk, "trusted_proxies", trusted_proxies);
     let log = fields.read(walk, "log", log).unwrap_or(Log { access: LogTarget::Stdout, rotate: None });
     let lockout = fields.read(walk, "lockout", lockout).unwrap_or(Some(LOCKOUT));
@@ -47,6 +50,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
         health,
         data_dir: walk.absolute(data_dir.as_deref().unwrap_or("./callgate-data")),
         workers: workers.and_then(|workers| usize::try_from(workers).ok()),
+        memory,
         trusted_proxies,
         log,
         lockout,
@@ -74,6 +78,18 @@ fn version(walk: &mut Walk<'_>, entry: &Entry) -> Option<()> {
         );
     }
     Some(())
+}
+
+fn memory(walk: &mut Walk<'_>, entry: &Entry) -> Option<MemoryBound> {
+    if entry.value.text() == Some("off") {
+        return Some(MemoryBound::Off);
+    }
+    let bytes = walk.bytes(entry)?;
+    if bytes < MEMORY_BYTES_MIN {
+        let help = "write `64MiB` or more (an idle gate takes about 30), or `off`";
+        walk.wrong(entry, entry.value.span, &entry.value.described(), help);
+    }
+    Some(MemoryBound::Bytes(bytes))
 }
 
 fn trusted_proxies(walk: &mut Walk<'_>, entry: &Entry) -> Option<TrustedProxies> {

@@ -48,6 +48,14 @@ pub static ROOT: Section = Section {
         .default("./callgate-data"),
         Setting::new("workers", Count(1, 1024), "Data-plane threads.", "2").default("one per core"),
         Setting::new(
+            "memory",
+            Either(&[Kind::Bytes, Choice(&["off"])]),
+            "How much memory the gate may take, from 64MiB on. Past it new calls hear 503 `overloaded` until there is room \
+             again; calls under way go on.",
+            "512MiB",
+        )
+        .default("nine tenths of what the cgroup allows, if it bounds that"),
+        Setting::new(
             "trusted_proxies",
             Kind::Section(&TRUSTED_PROXIES),
             "The proxies in front that are believed when they say who calls. Without this, the caller's address is the connection's.",

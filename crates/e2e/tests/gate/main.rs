@@ -33,6 +33,7 @@ mod reload;
 mod routing;
 mod service;
 mod setup;
+mod shortage;
 mod store_kill;
 mod store_trouble;
 mod tls_and_h2;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use callgate_testkit::{Program, ScriptedUpstream, TestGate, wait_for};
+use callgate_testkit::{Call, Program, ScriptedUpstream, TestGate, wait_for};
 
 use crate::setup::{api, check, gate_yaml, shop_with};
 
@@ -76,4 +76,32 @@ fn a_full_disk_stops_acts_and_logs_but_no_calls() {
         }
     }
     check(&gate.call("GET /shop/a").key(&last), "200");
+}
+
+#[test]
+fn usage_and_recent_calls_wait_for_a_database_that_is_locked() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let yaml = gate_yaml("health: 127.0.0.1:0", &api("shop", &upstream.url(), "access: key"));
+    let mut gate = TestGate::start(&yaml);
+    let key = gate.new_key("ada");
+    let held = lock(&gate.folder().join("callgate-data/calls.db"));
+    let failures = || {
+        let page = Call::new(gate.health(), "GET /metrics").send().text();
+        let line = page.lines().find_map(|line| line.strip_prefix("callgate_records_store_errors_total "));
+        line.map(str::to_owned).unwrap()
+    };
+    let mut calls = 0;
+    wait_for("a write that the database did not take", || {
+        check(&gate.call("GET /shop/a").key(&key), "200");
+        calls += 1;
+        failures() != "0"
+    });
+    drop(held);
+    let stats = gate.run_json(&["stats"]);
+    assert_eq!(stats["lost"]["usage"], 0, "{stats}");
+    let ended = gate.terminate();
+    assert_eq!(ended, Some(0));
+    gate.start_again();
+    let stats = gate.run_json(&["stats", "--since", "2h"]);
+    assert_eq!(stats["total"]["calls"], calls, "not a call is missing, though the database was locked: {stats}");
 }

@@ -270,6 +270,15 @@ fn is_override(name: &HeaderName) -> bool {
 }
 
 fn refusal(error: &UpstreamError, api: &Api, server: &Member) -> Refused {
+    if error.kind == Kind::NoDescriptor {
+        // The gate's own trouble, whatever the server is like.
+        return Refusal::new(
+            Code::Overloaded,
+            "The gate has no room for another connection to the server of this API.",
+        )
+        .gate_side(format!("{}: {}", server.name, chain(error)))
+        .retry_after_ns(1_000_000_000);
+    }
     let (code, detail) = match error.kind {
         Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => {
             (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP.")

@@ -2,7 +2,7 @@
 
 use callgate_testkit::ScriptedUpstream;
 
-use crate::house::{check, shop, shop_with};
+use crate::house::{NOON_MS, check, shop, shop_with};
 
 const LIMITED: &str = "429 rate_limited";
 
@@ -52,6 +52,26 @@ fn the_fields_tell_what_is_left() {
     check(&house.call("GET /shop/a"), LIMITED);
     house.clock.advance_ms(1);
     check(&house.call("GET /shop/a"), "200");
+}
+
+/// A wall clock that jumps, by an operator's hand or NTP's, opens no limit and closes none.
+#[test]
+fn a_wall_clock_that_jumps_moves_no_limit() {
+    const YEAR_MS: i64 = 365 * 86_400_000;
+    let upstream = ScriptedUpstream::answering("ok");
+    let house = shop(&upstream, "access: key\nlimits: [\"tight: 2/h per key\"]");
+    let (used, fresh) = (house.key("ada"), house.key("bob"));
+    check(&house.call("GET /shop/a").key(&used), "200");
+    check(&house.call("GET /shop/a").key(&used), "200");
+    for wall_ms in [NOON_MS + YEAR_MS, NOON_MS - YEAR_MS, 0, NOON_MS] {
+        house.clock.set_unix_ms(wall_ms);
+        let refused = check(&house.call("GET /shop/a").key(&used), LIMITED);
+        assert_eq!(refused.field("retry-after"), Some("1800"), "{refused}");
+    }
+    house.clock.set_unix_ms(NOON_MS - YEAR_MS);
+    check(&house.call("GET /shop/a").key(&fresh), "200");
+    house.clock.advance_ms(1_800_000);
+    check(&house.call("GET /shop/a").key(&used), "200");
 }
 
 /// Waiting as long as Retry-After says must be enough for every limit.

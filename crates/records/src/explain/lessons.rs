@@ -30,9 +30,9 @@ macro_rules! lessons {
 
 lessons! {
     Overloaded:
-        "The gate is at one of its own bounds: connections in all or from one address.",
+        "The gate is at one of its own bounds: connections in all or from one address, memory (setting `memory`), or open files.",
         "Wait for the time in Retry-After. Keep connections open and use them again instead of opening one per call.",
-        "Look at the connection gauges on /metrics. If one address holds most of them, deny it; if all are busy, add a gate or shorten what holds connections.",
+        "Look at callgate_connections and callgate_memory_bytes on /metrics, each beside its bound. If one address holds most connections, deny it; if large bodies fill the memory, lower `body_max` on routes that look at them whole; else add a gate, or give this one more memory and open files.",
         "A load test from one machine opens its 1,001st connection.";
     MalformedRequest:
         "The bytes of the request are not HTTP as two parsers would read it alike: two Content-Lengths, Content-Length beside Transfer-Encoding, a bare line feed, a folded or nameless header, no Host or two, a path with encoded separators or one that climbs above its root.",

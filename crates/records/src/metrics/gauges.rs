@@ -1,4 +1,4 @@
-//! Gauges of other parts of the gate (connections, idle upstream connections, workers), read when somebody scrapes.
+//! Gauges and counters of other parts of the gate (connections, memory, workers), read when somebody scrapes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,7 @@ type Read = Box<dyn Fn() -> f64 + Send + Sync>;
 pub(crate) struct Gauges(BTreeMap<String, Family>);
 
 struct Family {
+    kind: Kind,
     help: String,
     /// With their labels; registering the same labels again replaces the reading.
     samples: Vec<(Vec<(String, String)>, Read)>,
@@ -21,17 +22,17 @@ struct Family {
 // === impl Gauges ===
 
 impl Gauges {
-    pub(crate) fn register(&mut self, name: &str, help: &str, labels: &[(&str, &str)], read: Read) {
+    pub(crate) fn register(&mut self, name: &str, kind: Kind, help: &str, labels: &[(&str, &str)], read: Read) {
         let labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let family =
-            self.0.entry(name.to_owned()).or_insert_with(|| Family { help: help.to_owned(), samples: Vec::new() });
+        let family = self.0.entry(name.to_owned());
+        let family = family.or_insert_with(|| Family { kind, help: help.to_owned(), samples: Vec::new() });
         family.samples.retain(|(present, _)| *present != labels);
         family.samples.push((labels, read));
     }
 
     pub(crate) fn expose(&self, page: &mut Exposition) {
         for (name, family) in &self.0 {
-            page.family_of(name, Kind::Gauge, &family.help);
+            page.family_of(name, family.kind, &family.help);
             for (labels, read) in &family.samples {
                 let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 page.sample(name, &labels, read());

@@ -27,9 +27,11 @@ const HEAD: &str = "# Metrics
 ";
 
 const FOOT: &str = "
-Buckets of the histograms end at ENDS seconds. Gauges of other parts of the gate appear beside these, such as
-`callgate_connections` (client connections open now) and `callgate_configurations` (configurations in memory: one for new calls,
-what workers saw last, what calls under way began with), each with its own `HELP` line.
+Buckets of the histograms end at ENDS seconds. What other parts of the gate count appears beside these, each with its own
+`HELP` line: `callgate_connections` (client connections open now) and `callgate_connections_max`,
+`callgate_connections_refused_total`, `callgate_accept_failures_total`, `callgate_memory_bytes` and `callgate_memory_max_bytes`,
+and `callgate_configurations` (configurations in memory: one for new calls, what workers saw last, what calls under way began
+with).
 
 **How exact they are.** Every call makes one record, and the counters are made from records, so they miss nothing but the
 records that were dropped on a starved gate, which `callgate_records_dropped_total` counts by class of status. A dropped

@@ -15,7 +15,7 @@ use crate::access_log::LogCounts;
 use crate::dropped::Dropped;
 use crate::follow::Follow;
 use crate::messages;
-use crate::metrics::{Gauges, Outside};
+use crate::metrics::{Gauges, Kind, Outside};
 use crate::stats::Stats;
 use crate::tallies::Tallies;
 
@@ -168,7 +168,19 @@ impl RecorderHandle {
         labels: &[(&str, &str)],
         read: impl Fn() -> f64 + Send + Sync + 'static,
     ) {
-        locked(&self.0.gauges).register(name, help, labels, Box::new(read));
+        locked(&self.0.gauges).register(name, Kind::Gauge, help, labels, Box::new(read));
+    }
+
+    /// Adds a counter of another part of the gate, which only grows.
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^52")]
+    pub fn register_counter_with(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        locked(&self.0.gauges).register(name, Kind::Counter, help, labels, Box::new(move || read() as f64));
     }
 
     /// Says which configuration the gate runs, counted from 1.

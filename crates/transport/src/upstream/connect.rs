@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use callgate_model::bounds;
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -48,7 +49,11 @@ async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -
         }
     };
     let socket = socket.map_err(|error| {
-        let kind = if error.kind() == io::ErrorKind::TimedOut { Kind::ConnectTimeout } else { Kind::Connect };
+        let kind = match Errno::from_io_error(&error) {
+            Some(Errno::MFILE | Errno::NFILE) => Kind::NoDescriptor,
+            _ if error.kind() == io::ErrorKind::TimedOut => Kind::ConnectTimeout,
+            _ => Kind::Connect,
+        };
         UpstreamError::unsent(kind, error)
     })?;
     let socket = Guarded::new(socket, bounds::WRITE_STALL_MAX);

@@ -13,6 +13,8 @@ pub enum Kind {
     Resolve,
     /// No address of the host accepted a connection.
     Connect,
+    /// This process has no file descriptor left for a connection: nothing is known of the server.
+    NoDescriptor,
     /// No address of it did in time.
     ConnectTimeout,
     /// The TLS handshake failed, or the certificate is not valid for the host.
@@ -77,6 +79,7 @@ impl fmt::Display for Kind {
         formatter.write_str(match self {
             Kind::Resolve => "the upstream's host name has no address",
             Kind::Connect => "the upstream accepted no connection",
+            Kind::NoDescriptor => "the gate has no file descriptor left for a connection",
             Kind::ConnectTimeout => "the upstream accepted no connection in time",
             Kind::Tls => "no TLS connection to the upstream came about",
             Kind::Closed => "the upstream closed the connection without a whole answer",

@@ -1,0 +1,41 @@
+//! What a scrape shows beside the metrics made from records: connections, memory, configurations.
+
+use std::sync::Arc;
+
+use callgate_gateway::Gate;
+use callgate_transport::gauge::{ConnectionCounts, Connections};
+
+/// Registers them with the recorder, which answers scrapes.
+#[expect(clippy::cast_precision_loss, reason = "gauges; exact below 2^52")]
+pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
+    let recorder = &gate.recorder;
+    let counts = |read: fn(ConnectionCounts) -> u64| {
+        let connections = Arc::clone(connections);
+        move || read(connections.counts())
+    };
+    let open = counts(|counts| counts.open as u64);
+    recorder.register_gauge("callgate_connections", "Client connections open now.", move || open() as f64);
+    let open_max = counts(|counts| counts.open_max as u64);
+    let help = "Client connections that there may be: a bound of the gate, or half of what open files leave room for.";
+    recorder.register_gauge("callgate_connections_max", help, move || open_max() as f64);
+    let name = "callgate_connections_refused_total";
+    let help = "Connections turned away: too many in all, or from their address.";
+    recorder.register_counter_with(name, help, &[("bound", "all")], counts(|counts| counts.refused_all));
+    recorder.register_counter_with(name, help, &[("bound", "address")], counts(|counts| counts.refused_per_ip));
+    let name = "callgate_accept_failures_total";
+    let help = "Times that the kernel had no connection to give, as when file descriptors are used up.";
+    recorder.register_counter_with(name, help, &[], counts(|counts| counts.accept_failures));
+    let used = Arc::downgrade(gate);
+    let name = "callgate_memory_bytes";
+    let help = "Memory of this process, files mapped into it left out.";
+    // Weak: the recorder outlives nothing that holds the recorder.
+    recorder.register_gauge(name, help, move || used.upgrade().map_or(0, |gate| gate.memory.used()) as f64);
+    let bound = Arc::downgrade(gate);
+    let help = "Memory past which new calls are refused; 0 where nothing bounds it.";
+    let read = move || bound.upgrade().and_then(|gate| gate.memory.bound()).unwrap_or(0) as f64;
+    recorder.register_gauge("callgate_memory_max_bytes", help, read);
+    let held = Arc::downgrade(gate);
+    recorder.register_gauge("callgate_configurations", "Configurations in memory; 1 when idle.", move || {
+        held.upgrade().map_or(0, |gate| gate.snapshots()) as f64
+    });
+}
