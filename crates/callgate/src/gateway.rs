@@ -1,5 +1,6 @@
 //! Wiring: a configuration becomes a running gate, and follows its file.
 
+pub mod certificates;
 mod gauges;
 mod inherited;
 mod memory;

@@ -25,6 +25,12 @@ impl Moments {
         Moments { now_ms: Clock::system().unix_ms() }
     }
 
+    /// The point itself, Unix milliseconds.
+    #[must_use]
+    pub fn now_ms(self) -> i64 {
+        self.now_ms
+    }
+
     /// `2027-01-31T12:00:00Z (3 min ago)`.
     #[must_use]
     pub fn tell(self, unix_ms: i64) -> String {

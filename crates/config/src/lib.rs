@@ -9,6 +9,7 @@ mod load;
 mod mapping;
 mod openapi;
 mod pattern;
+mod place;
 mod read;
 pub mod reference;
 mod render;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
 use callgate_model::{Mode, Quota};
-use callgate_transport::tls::ByName;
+use callgate_transport::tls::{ByName, CertificateFacts};
 use callgate_transport::upstream::Servers;
 use http::{HeaderName, Method};
 
@@ -64,6 +64,8 @@ pub struct ListenerPolicy {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The same by the names in them.
     pub names: Option<Arc<ByName>>,
+    /// What there is to know of them, in the file's order.
+    pub certificates: Vec<CertificateFacts>,
     /// Whether credentials pass in clear text from anywhere.
     pub cleartext_allowed: bool,
     /// Every call is redirected to https on this port.

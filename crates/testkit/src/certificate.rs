@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
@@ -18,6 +19,8 @@ pub struct Certificate {
     pub chain_pem: String,
     /// The private key.
     pub key_pem: String,
+    /// The leaf in DER, as a handshake shows it.
+    pub der: Vec<u8>,
 }
 
 // === impl Authority ===
@@ -39,9 +42,22 @@ impl Authority {
     #[must_use]
     pub fn certificate(&self, names: &[&str]) -> Certificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.sign(&CertificateParams::new(names).unwrap())
+    }
+
+    /// The same, valid from and until so many days from now; negative ones are past.
+    #[must_use]
+    pub fn certificate_valid(&self, names: &[&str], from_days: i64, to_days: i64) -> Certificate {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        (params.not_before, params.not_after) = (in_days(from_days), in_days(to_days));
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Certificate {
         let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
-        Certificate { chain_pem: leaf.pem(), key_pem: key.serialize_pem() }
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Certificate { chain_pem: leaf.pem(), key_pem: key.serialize_pem(), der: leaf.der().to_vec() }
     }
 
     /// The authority's own certificate, in PEM.
@@ -71,6 +87,14 @@ impl Authority {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
     }
+}
+
+/// Generic, because rcgen's type of a moment is another crate's.
+fn in_days<T: From<SystemTime>>(days: i64) -> T {
+    const DAY_S: u64 = 24 * 3600;
+    let now = UNIX_EPOCH + UNIX_EPOCH.elapsed().unwrap();
+    let apart = Duration::from_secs(days.unsigned_abs() * DAY_S);
+    T::from(if days < 0 { now - apart } else { now + apart })
 }
 
 impl Default for Authority {

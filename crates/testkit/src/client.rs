@@ -198,6 +198,15 @@ impl RawClient {
         }
     }
 
+    /// The certificate that the peer showed, over TLS, in DER.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Tcp(_) => None,
+            Stream::Tls(stream) => stream.conn.peer_certificates()?.first().map(|leaf| leaf.to_vec()),
+        }
+    }
+
     /// Closes with a reset (RST) instead of an end.
     pub fn reset(self) {
         SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO)).unwrap();

@@ -3,12 +3,14 @@
 mod client;
 mod names;
 mod server;
+mod validity;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::client::client_config;
 pub use self::names::ByName;
-pub use self::server::{server_config, server_config_with_names};
+pub use self::server::{CertificateFacts, ServerTls, server_tls};
+pub use self::validity::{Standing, Validity};
 
 /// Why TLS can't be set up. Every text names the file.
 #[derive(Debug, thiserror::Error)]
@@ -68,4 +70,21 @@ pub enum TlsError {
     /// Anything else that rustls refuses.
     #[error("TLS could not be set up")]
     Other(#[from] rustls::Error),
+}
+
+// === impl TlsError ===
+
+impl TlsError {
+    /// The file that is meant, where it is one; of a pair that does not fit, the key's.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            TlsError::Read { path, .. }
+            | TlsError::NoCertificateIn { path }
+            | TlsError::Certificate { path, .. }
+            | TlsError::Key { path, .. }
+            | TlsError::KeyDoesNotFit { key: path, .. } => Some(path),
+            TlsError::NoCertificate | TlsError::NoAuthorities | TlsError::Other(_) => None,
+        }
+    }
 }

@@ -4,15 +4,13 @@ mod walk;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Result;
 use callgate_config::{Config, mapping, security};
-use callgate_gateway::Snapshot;
 use clap::Args;
 use comfy_table::Table;
 
-use super::serve::tell_warnings;
+use super::serve::{read, tell_warnings};
 use crate::terminal;
 
 /// Check a configuration: every mistake at once, what it comes to, where it is weak
@@ -41,9 +39,9 @@ impl Check {
     /// Checks. Exit code 1 when there are mistakes, or with `--security` weak spots, or with `--call` a refusal.
     ///
     /// # Errors
-    /// What only the files beside the configuration can tell: a certificate that does not fit its key.
+    /// A call that can't be walked.
     pub async fn run(self) -> Result<ExitCode> {
-        let loaded = match callgate_config::load(&self.config) {
+        let (loaded, snapshot) = match read(&self.config) {
             Ok(loaded) => loaded,
             Err(report) => {
                 if self.json {
@@ -58,7 +56,6 @@ impl Check {
             tell_warnings(&loaded.report);
         }
         let config = loaded.config;
-        let snapshot = Snapshot::compile(Arc::new(config.clone()), None)?;
         if let Some(call) = &self.call {
             return walk::show(snapshot, &config, call, self.from, self.json).await;
         }

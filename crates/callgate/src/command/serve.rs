@@ -1,11 +1,15 @@
 //! `callgate serve`: the gate in the foreground, until it is told to stop.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use callgate_config::{Loaded, Report};
+use callgate_gateway::Snapshot;
 use clap::Args;
 
-use crate::gateway::{Inherited, Leave, Reloader, Running};
+use crate::gateway::{Inherited, Leave, Reloader, Running, certificates};
+use crate::moment::Moments;
 use crate::service::Manager;
 use crate::signals::{Heard, Signals};
 use crate::terminal;
@@ -34,17 +38,32 @@ impl Serve {
     }
 }
 
-/// Reads a configuration, telling every mistake and every warning.
+/// Reads a configuration and the files that it names, telling every mistake and every warning.
 ///
 /// # Errors
 /// The rendered mistakes.
 pub fn load(path: &Path) -> Result<callgate_config::Config> {
-    match callgate_config::load(path) {
-        Ok(loaded) => {
+    match read(path) {
+        Ok((loaded, _)) => {
             tell_warnings(&loaded.report);
             Ok(loaded.config)
         }
         Err(report) => bail!("{}", report.render(terminal::colours_on_stderr()).trim_end()),
+    }
+}
+
+/// Reads a configuration and the files that it names.
+///
+/// # Errors
+/// Every mistake in it, or else why its files can't be used.
+pub fn read(path: &Path) -> Result<(Loaded, Snapshot), Box<Report>> {
+    let Loaded { config, mut report } = callgate_config::load(path)?;
+    match Snapshot::compile(Arc::new(config.clone()), None) {
+        Ok(snapshot) => {
+            certificates::warn(&snapshot, &mut report, Moments::now());
+            Ok((Loaded { config, report }, snapshot))
+        }
+        Err(error) => Err(Box::new(certificates::refused(report, &error))),
     }
 }
 

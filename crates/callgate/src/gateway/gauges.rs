@@ -1,8 +1,9 @@
-//! What a scrape shows beside the metrics made from records: connections, memory, configurations.
+//! What a scrape shows beside the metrics made from records: connections, memory, configurations, certificates.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use callgate_gateway::Gate;
+use callgate_gateway::{Gate, Snapshot};
 use callgate_transport::gauge::{ConnectionCounts, Connections};
 
 /// Registers them with the recorder, which answers scrapes.
@@ -19,9 +20,10 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     let help = "Client connections that there may be: a bound of the gate, or half of what open files leave room for.";
     recorder.register_gauge("callgate_connections_max", help, move || open_max() as f64);
     let name = "callgate_connections_refused_total";
-    let help = "Connections turned away: too many in all, or from their address.";
+    let help = "Connections turned away: too many in all, or from their address, or no trusted proxy relays them.";
     recorder.register_counter_with(name, help, &[("bound", "all")], counts(|counts| counts.refused_all));
     recorder.register_counter_with(name, help, &[("bound", "address")], counts(|counts| counts.refused_per_ip));
+    recorder.register_counter_with(name, help, &[("bound", "relay")], counts(|counts| counts.unrelayed));
     let name = "callgate_accept_failures_total";
     let help = "Times that the kernel had no connection to give, as when file descriptors are used up.";
     recorder.register_counter_with(name, help, &[], counts(|counts| counts.accept_failures));
@@ -38,4 +40,25 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     recorder.register_gauge("callgate_configurations", "Configurations in memory; 1 when idle.", move || {
         held.upgrade().map_or(0, |gate| gate.snapshots()) as f64
     });
+    let read = Arc::downgrade(gate);
+    let help = "When a listener's certificate ends, Unix seconds.";
+    recorder.register_gauges("callgate_certificate_ends_seconds", help, &["listener", "name"], move || {
+        read.upgrade().map_or_else(Vec::new, |gate| certificates(&gate.snapshot()))
+    });
+}
+
+/// When each certificate ends. One line for each name: of an RSA and an ECDSA certificate for the same one, the moment that
+/// comes first.
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+fn certificates(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
+    let mut ends = BTreeMap::new();
+    for listener in &snapshot.listeners {
+        for certificate in &listener.certificates {
+            let not_after_s = certificate.validity.not_after_s;
+            let labels = vec![listener.name.to_string(), certificate.name.clone()];
+            let first = ends.entry(labels).or_insert(not_after_s);
+            *first = not_after_s.min(*first);
+        }
+    }
+    ends.into_iter().map(|(labels, moment_s)| (labels, moment_s as f64)).collect()
 }

@@ -4,15 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use callgate_config::Loaded;
 use callgate_gateway::Gate;
 use callgate_gateway::gate::ReloadReport;
 use callgate_identity::Registry;
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::certificates;
+use crate::moment::Moments;
 
 /// Editors write a file in several steps, and orchestrators swap links: two reads this far apart must be equal.
 const DEBOUNCE: Duration = Duration::from_millis(200);
+/// Network file systems tell of no change that another machine made, nor does a folder above that is another one now. So the
+/// files are read anyway, this often; they are few.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The kernel itself follows 40, and no chain that somebody set up is longer than three.
+const LINKS_MAX: usize = 8;
 
 /// Takes a changed file over.
 #[derive(Debug, Clone)]
@@ -67,9 +77,17 @@ impl Reloader {
     }
 
     fn take_over(&self) -> Result<ReloadReport> {
-        let loaded = callgate_config::load(&self.path).map_err(|report| anyhow::anyhow!("{}", report.render(false)))?;
-        let brand = loaded.config.key_brand.clone();
-        let report = self.gate.reload(Arc::new(loaded.config))?;
+        let loaded = callgate_config::load(&self.path).map_err(|report| anyhow!("{}", report.render(false)))?;
+        let Loaded { config, report: mut told } = loaded;
+        let brand = config.key_brand.clone();
+        let report = self.gate.reload(Arc::new(config));
+        let report =
+            report.map_err(|error| anyhow!("{}", certificates::refused(told.clone(), &error).render(false)))?;
+        let warned = told.diagnostics.len();
+        certificates::warn(&self.gate.snapshot(), &mut told, Moments::now());
+        if told.diagnostics.len() > warned {
+            tracing::warn!("configuration {} has a certificate to renew\n{}", report.generation, told.render(false));
+        }
         self.registry.set_brand(brand);
         self.gate.recorder.set_config_generation(report.generation);
         Ok(report)
@@ -90,29 +108,29 @@ impl Reloader {
     }
 
     /// Reloads whenever the file, or a file that it names, changes. Watches folders, not files: a file that is replaced by
-    /// a rename, or behind a swapped link, is another file.
+    /// a rename, or behind a swapped link, is another file. What the watcher doesn't tell is found by looking.
     pub async fn follow(self) {
         let (sender, mut changed) = mpsc::channel::<()>(1);
+        // Kept beside the watcher's own: without a watcher nobody may take the channel's end for the gate's.
+        let _open = sender.clone();
         let notice = move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 // A full channel means that a change is already known.
                 let _known = sender.try_send(());
             }
         };
-        let mut watcher = match notify::recommended_watcher(notice) {
-            Ok(watcher) => watcher,
-            Err(error) => return tracing::warn!(%error, "files are not watched; send SIGHUP after a change"),
-        };
+        let mut watcher = notify::recommended_watcher(notice)
+            .inspect_err(|error| tracing::warn!(%error, "files are not watched, only looked at every {LOOK_EVERY:?}"))
+            .ok();
         let mut watched = Vec::new();
-        self.watch_folders(&mut watcher, &mut watched);
+        self.watch_folders(watcher.as_mut(), &mut watched);
         let mut known = std::mem::take(&mut *self.started_with.lock().unwrap_or_else(PoisonError::into_inner));
         loop {
             // Looked at before the first notice too: the file may have changed while the gate was starting.
             let now = self.contents();
             if now == known {
-                if changed.recv().await.is_none() {
-                    return;
-                }
+                // No word in that time is no error: then the files themselves are asked.
+                let _word = timeout(LOOK_EVERY, changed.recv()).await;
                 // Not until the folder is still: an access log in it never is.
                 tokio::time::sleep(DEBOUNCE).await;
                 let _known = changed.try_recv();
@@ -125,7 +143,7 @@ impl Reloader {
             }
             known = now;
             self.reload_and_tell().await;
-            self.watch_folders(&mut watcher, &mut watched);
+            self.watch_folders(watcher.as_mut(), &mut watched);
         }
     }
 
@@ -139,9 +157,10 @@ impl Reloader {
         self.files().iter().map(|file| std::fs::read(file).ok()).collect()
     }
 
-    fn watch_folders(&self, watcher: &mut impl Watcher, watched: &mut Vec<PathBuf>) {
-        for file in self.files() {
-            let Some(folder) = file.parent() else { continue };
+    fn watch_folders(&self, watcher: Option<&mut impl Watcher>, watched: &mut Vec<PathBuf>) {
+        let Some(watcher) = watcher else { return };
+        for place in self.files().iter().flat_map(|file| places(file)) {
+            let Some(folder) = place.parent() else { continue };
             if watched.iter().any(|known| known == folder) {
                 continue;
             }
@@ -151,6 +170,17 @@ impl Reloader {
             }
         }
     }
+}
+
+/// A file, and where its links lead: whoever renews certificates replaces one at the end of a link, or the link.
+fn places(file: &Path) -> Vec<PathBuf> {
+    let mut places = vec![file.to_owned()];
+    let mut here = file.to_owned();
+    while let (Ok(target), true) = (std::fs::read_link(&here), places.len() < LINKS_MAX) {
+        here = here.parent().unwrap_or(Path::new("/")).join(target);
+        places.push(here.clone());
+    }
+    places
 }
 
 pub(super) fn told(report: &ReloadReport) -> String {

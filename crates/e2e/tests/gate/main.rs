@@ -16,6 +16,7 @@ mod admin;
 mod bad_days;
 mod balancing;
 mod callers;
+mod certificates;
 mod client;
 mod content_types;
 mod drain;

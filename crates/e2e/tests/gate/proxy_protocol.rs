@@ -60,7 +60,7 @@ fn the_client_is_whom_the_balancer_names() {
 #[test]
 fn a_connection_without_a_header_from_a_trusted_proxy_is_closed() {
     let upstream = ScriptedUpstream::answering("ok");
-    let gate = shop_with(&upstream, TOP, "access: public");
+    let gate = shop_with(&upstream, &format!("{TOP}health: 127.0.0.1:0\n"), "access: public");
     let line = "PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n";
     for (from, bytes) in [
         // Anybody can write the header; past the balancer nobody is served, with one or without.
@@ -80,6 +80,8 @@ fn a_connection_without_a_header_from_a_trusted_proxy_is_closed() {
     wait_for("word of it", || gate.said().contains(told) && gate.said().contains("trusted_proxies.ips"));
     // Six connections, told at the first, second and fourth: a balancer that is set up wrongly must not fill the log.
     assert_eq!(gate.said().matches(told).count(), 3, "{}", gate.said());
+    let metrics = tools::curl(&[&format!("http://{}/metrics", gate.health())]).stdout;
+    assert!(metrics.contains("callgate_connections_refused_total{bound=\"relay\"} 6\n"), "{metrics}");
     // A second header is no header: the request begins with it, and is refused.
     let mut twice = connect(&gate, BALANCER);
     twice.send(format!("{line}{line}{CALL}"));

@@ -30,6 +30,8 @@ pub enum CompileError {
     Listener {
         /// Its place in `listen`.
         index: usize,
+        /// Which of its certificates, and which of the two files: `certificate` or `key`.
+        pair: Option<(usize, &'static str)>,
         /// What is wrong.
         source: TlsError,
     },
@@ -105,11 +107,12 @@ pub(crate) fn same_sockets(one: &[config::Listen], other: &[config::Listen]) -> 
 
 fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<ListenerPolicy, CompileError> {
     let files: Vec<_> = listen.tls.iter().map(|pair| (pair.certificate.clone(), pair.key.clone())).collect();
-    let tls = (!files.is_empty()).then(|| tls::server_config_with_names(&files)).transpose();
-    let (tls, names) = tls.map_err(|source| CompileError::Listener { index, source })?.unzip();
+    let tls = (!files.is_empty()).then(|| tls::server_tls(&files)).transpose();
+    let tls = tls.map_err(|source| CompileError::Listener { index, pair: pair_of(listen, &source), source })?;
     Ok(ListenerPolicy {
-        tls,
-        names,
+        tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+        names: tls.as_ref().map(|tls| Arc::clone(&tls.names)),
+        certificates: tls.map_or_else(Vec::new, |tls| tls.certificates),
         name: listen.address.to_string().into(),
         ip: IpPolicy::compile(&listen.ip, &format!("listen[{index}]")),
         cleartext_allowed: listen.cleartext == config::Cleartext::Allow,
@@ -117,6 +120,33 @@ fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<Li
         relayed: listen.proxy_protocol,
         watched: global,
     })
+}
+
+/// Which file of which pair an error is about.
+fn pair_of(listen: &config::Listen, error: &TlsError) -> Option<(usize, &'static str)> {
+    let path = error.path()?;
+    listen.tls.iter().enumerate().find_map(|(index, pair)| match () {
+        () if pair.certificate == path => Some((index, "certificate")),
+        () if pair.key == path => Some((index, "key")),
+        () => None,
+    })
+}
+
+// === impl CompileError ===
+
+impl CompileError {
+    /// The setting that it is about, as the keys and numbers that lead to it in the file.
+    #[must_use]
+    pub fn place(&self) -> Vec<String> {
+        let steps = |steps: &[&str]| steps.iter().map(|step| (*step).to_owned()).collect();
+        match self {
+            CompileError::Listener { index, pair: Some((pair, file)), .. } => {
+                steps(&["listen", &index.to_string(), "tls", &pair.to_string(), file])
+            }
+            CompileError::Listener { index, pair: None, .. } => steps(&["listen", &index.to_string(), "tls"]),
+            CompileError::Tls { api, .. } => steps(&["apis", api, "upstream", "tls", "ca"]),
+        }
+    }
 }
 
 // === impl Compiler ===

@@ -7,6 +7,10 @@ use super::exposition::Exposition;
 use super::table::Kind;
 
 type Read = Box<dyn Fn() -> f64 + Send + Sync>;
+type ReadAll = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// The values of a family's labels, in the order of their names, and what was read.
+type Sample = (Vec<String>, f64);
 
 /// What has been registered, by name.
 #[derive(Default)]
@@ -17,6 +21,8 @@ struct Family {
     help: String,
     /// With their labels; registering the same labels again replaces the reading.
     samples: Vec<(Vec<(String, String)>, Read)>,
+    /// Of a family whose label sets come and go: the labels' names, and the reading of them all.
+    all: Option<(&'static [&'static str], ReadAll)>,
 }
 
 // === impl Gauges ===
@@ -24,10 +30,18 @@ struct Family {
 impl Gauges {
     pub(crate) fn register(&mut self, name: &str, kind: Kind, help: &str, labels: &[(&str, &str)], read: Read) {
         let labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let family = self.0.entry(name.to_owned());
-        let family = family.or_insert_with(|| Family { kind, help: help.to_owned(), samples: Vec::new() });
+        let family = self.family(name, kind, help);
         family.samples.retain(|(present, _)| *present != labels);
         family.samples.push((labels, read));
+    }
+
+    pub(crate) fn register_all(&mut self, name: &str, help: &str, labels: &'static [&'static str], read: ReadAll) {
+        self.family(name, Kind::Gauge, help).all = Some((labels, read));
+    }
+
+    fn family(&mut self, name: &str, kind: Kind, help: &str) -> &mut Family {
+        let new = || Family { kind, help: help.to_owned(), samples: Vec::new(), all: None };
+        self.0.entry(name.to_owned()).or_insert_with(new)
     }
 
     pub(crate) fn expose(&self, page: &mut Exposition) {
@@ -36,6 +50,12 @@ impl Gauges {
             for (labels, read) in &family.samples {
                 let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 page.sample(name, &labels, read());
+            }
+            if let Some((names, read)) = &family.all {
+                for (values, value) in read() {
+                    let labels: Vec<_> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
+                    page.sample(name, &labels, value);
+                }
             }
         }
     }

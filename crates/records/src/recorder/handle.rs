@@ -183,6 +183,18 @@ impl RecorderHandle {
         locked(&self.0.gauges).register(name, Kind::Counter, help, labels, Box::new(move || read() as f64));
     }
 
+    /// Adds a family of gauges whose label sets come and go with the configuration: `read` gives the values of all `labels`
+    /// of each, and what it reads.
+    pub fn register_gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &'static [&'static str],
+        read: impl Fn() -> Vec<(Vec<String>, f64)> + Send + Sync + 'static,
+    ) {
+        locked(&self.0.gauges).register_all(name, help, labels, Box::new(read));
+    }
+
     /// Says which configuration the gate runs, counted from 1.
     pub fn set_config_generation(&self, generation: u64) {
         self.0.config_generation.store(generation, Ordering::Relaxed);

@@ -364,11 +364,15 @@ async fn gauges_are_read_at_every_scrape() {
         handle.register_gauge_with("callgate_worker_calls", "Calls.", &[("worker", worker)], || 0.5);
     }
     handle.register_gauge("callgate_connections", "Open connections.", || 4.0);
+    handle.register_gauges("callgate_ends", "When.", &["listener", "name"], || {
+        vec![(vec!["a".to_owned(), "x".to_owned()], 1.0), (vec!["b".to_owned(), "y".to_owned()], 2.0)]
+    });
     handle.set_config_generation(7);
     let metrics = handle.metrics();
     for expect in [
         "# HELP callgate_connections Open connections.\n# TYPE callgate_connections gauge\ncallgate_connections 4\n",
         "callgate_worker_calls{worker=\"0\"} 0.5\ncallgate_worker_calls{worker=\"1\"} 0.5\n",
+        "# TYPE callgate_ends gauge\ncallgate_ends{listener=\"a\",name=\"x\"} 1\ncallgate_ends{listener=\"b\",name=\"y\"} 2\n",
         "\ncallgate_config_generation 7\n",
     ] {
         assert!(metrics.contains(expect), "{metrics}");

@@ -11,33 +11,48 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
-use super::TlsError;
 use super::names::ByName;
+use super::{TlsError, Validity};
 
-/// The settings of a listener with these certificates: pairs of a chain in PEM and its key in PEM. The first one is for
-/// clients that name no host, or one that no certificate is for. TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
-///
-/// # Errors
-/// [`TlsError`], which names the files.
-pub fn server_config(certificates: &[(PathBuf, PathBuf)]) -> Result<Arc<ServerConfig>, TlsError> {
-    server_config_with_names(certificates).map(|(config, _)| config)
+/// What a listener with TLS is made of.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// For handshakes.
+    pub config: Arc<ServerConfig>,
+    /// The certificates by the names in them.
+    pub names: Arc<ByName>,
+    /// The certificates in their order.
+    pub certificates: Vec<CertificateFacts>,
 }
 
-/// The same, with the certificates by name.
+/// What there is to know of one certificate.
+#[derive(Debug, Clone)]
+pub struct CertificateFacts {
+    /// Its file.
+    pub path: PathBuf,
+    /// The first host that it is for; the file's name when it names none.
+    pub name: String,
+    /// From when to when it holds.
+    pub validity: Validity,
+}
+
+/// Reads what a listener needs: pairs of a chain in PEM and its key in PEM. The first one is for clients that name no host,
+/// or one that no certificate is for. TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
 ///
 /// # Errors
 /// [`TlsError`], which names the files.
-pub fn server_config_with_names(
-    certificates: &[(PathBuf, PathBuf)],
-) -> Result<(Arc<ServerConfig>, Arc<ByName>), TlsError> {
+pub fn server_tls(pairs: &[(PathBuf, PathBuf)]) -> Result<ServerTls, TlsError> {
     let provider = Arc::new(default_provider());
     let mut names: Option<ByName> = None;
-    for (chain, key) in certificates {
+    let mut certificates = Vec::with_capacity(pairs.len());
+    for (chain, key) in pairs {
         let certified = Arc::new(certified_key(chain, key, &provider)?);
-        let names = names.get_or_insert_with(|| ByName::new(certified.clone()));
-        for name in names_in(&certified, chain)? {
-            names.add(&name, &certified);
+        let by_name = names.get_or_insert_with(|| ByName::new(certified.clone()));
+        let own_names = names_in(&certified, chain)?;
+        for name in &own_names {
+            by_name.add(name, &certified);
         }
+        certificates.push(facts(&certified, chain, own_names)?);
     }
     let names = Arc::new(names.ok_or(TlsError::NoCertificate)?);
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -47,7 +62,18 @@ pub fn server_config_with_names(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Resumption without memory per client; its keys rotate every few hours.
     config.ticketer = Ticketer::new()?;
-    Ok((Arc::new(config), names))
+    Ok(ServerTls { config: Arc::new(config), names, certificates })
+}
+
+fn facts(certified: &CertifiedKey, chain: &Path, names: Vec<String>) -> Result<CertificateFacts, TlsError> {
+    let validity = certified.cert.first().and_then(|leaf| Validity::of(leaf));
+    let unread = || TlsError::Certificate { path: chain.to_owned(), reason: "its validity is not readable".to_owned() };
+    let file = || chain.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(CertificateFacts {
+        path: chain.to_owned(),
+        name: names.into_iter().next().unwrap_or_else(file),
+        validity: validity.ok_or_else(unread)?,
+    })
 }
 
 fn certified_key(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {

@@ -68,7 +68,7 @@ fn the_name_asked_for_chooses_the_certificate() {
     let folder = TempDir::new().unwrap();
     let one = pair(folder.path(), "one", &["one.example"]);
     let two = pair(folder.path(), "two", &["two.example", "*.two.example"]);
-    let config = server_config(&[one.clone(), two.clone()]).unwrap();
+    let config = server_tls(&[one.clone(), two.clone()]).unwrap().config;
     let trust_one = client_config(Some(&one.0)).unwrap();
     let trust_two = client_config(Some(&two.0)).unwrap();
     run(async {
@@ -92,7 +92,7 @@ fn the_name_asked_for_chooses_the_certificate() {
 fn a_pool_calls_over_tls_and_verifies() {
     let folder = TempDir::new().unwrap();
     let pair = pair(folder.path(), "one", &["localhost"]);
-    let config = server_config(std::slice::from_ref(&pair)).unwrap();
+    let config = server_tls(std::slice::from_ref(&pair)).unwrap().config;
     run(async {
         let port = listen(config).await.port();
         let pool = Pool::new();
@@ -114,7 +114,7 @@ fn a_pool_calls_over_tls_and_verifies() {
 fn http2_is_preferred_and_clear_text_is_no_handshake() {
     let folder = TempDir::new().unwrap();
     let pair = pair(folder.path(), "one", &["localhost"]);
-    let config = server_config(std::slice::from_ref(&pair)).unwrap();
+    let config = server_tls(std::slice::from_ref(&pair)).unwrap().config;
     let mut both = (*client_config(Some(&pair.0)).unwrap()).clone();
     both.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
     run(async {
@@ -140,7 +140,7 @@ fn http2_is_preferred_and_clear_text_is_no_handshake() {
 
 /// The text with the folder cut away.
 fn refused(certificates: &[(PathBuf, PathBuf)], folder: &TempDir) -> String {
-    let error = server_config(certificates).unwrap_err();
+    let error = server_tls(certificates).unwrap_err();
     error.to_string().replace(&folder.path().display().to_string(), "TLS")
 }
 

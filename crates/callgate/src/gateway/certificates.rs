@@ -1,0 +1,48 @@
+//! What only the files beside a configuration can tell, told at the setting that names them.
+
+use std::error::Error;
+
+use callgate_config::{Report, Severity};
+use callgate_gateway::Snapshot;
+use callgate_gateway::snapshot::CompileError;
+use callgate_transport::tls::{Standing, TlsError};
+
+use crate::moment::Moments;
+
+/// Why a configuration that was read does not compile, at its place in the file.
+#[must_use]
+pub fn refused(mut report: Report, error: &CompileError) -> Report {
+    let mut message = String::new();
+    let mut next: Option<&dyn Error> = error.source();
+    while let Some(error) = next {
+        message.push_str(if message.is_empty() { "" } else { ": " });
+        message.push_str(&error.to_string());
+        next = error.source();
+    }
+    let (CompileError::Listener { source, .. } | CompileError::Tls { source, .. }) = error;
+    let help = match source {
+        TlsError::KeyDoesNotFit { .. } => "name the key that this certificate was made with",
+        _ => "write the path of a PEM file that holds it, and that this user may read",
+    };
+    report.add(Severity::Error, &error.place(), &message, help);
+    report
+}
+
+/// Certificates that ended, or soon do, as warnings at their places.
+pub fn warn(snapshot: &Snapshot, report: &mut Report, moments: Moments) {
+    let now_s = moments.now_ms().div_euclid(1000);
+    for (listener, policy) in snapshot.listeners.iter().enumerate() {
+        for (pair, certificate) in policy.certificates.iter().enumerate() {
+            let (name, validity) = (&certificate.name, certificate.validity);
+            let (from, to) = (moments.tell(validity.not_before_s * 1000), moments.tell(validity.not_after_s * 1000));
+            let message = match validity.standing(now_s) {
+                Standing::Good => continue,
+                Standing::NotYet => format!("the certificate for `{name}` is valid from {from}: clients refuse it"),
+                Standing::EndsSoon => format!("the certificate for `{name}` ends {to}"),
+                Standing::Ended => format!("the certificate for `{name}` ended {to}: clients refuse it"),
+            };
+            let place = ["listen", &listener.to_string(), "tls", &pair.to_string(), "certificate"];
+            report.add(Severity::Warning, &place, &message, "renew it; a changed file is taken without a restart");
+        }
+    }
+}
