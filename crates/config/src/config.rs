@@ -38,6 +38,8 @@ pub struct Config {
     pub key_brand: String,
     /// What consumers can be on.
     pub plans: BTreeMap<String, Plan>,
+    /// Who vouches for callers' certificates, in the file's order.
+    pub authorities: Vec<Authority>,
     /// The guarded APIs, in the file's order.
     pub apis: Vec<Api>,
     /// Files that this configuration read besides itself (certificates, secrets): a change in one is a change of it.
@@ -51,6 +53,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Certificates, the first being the one for clients that send no name; empty means clear text.
     pub tls: Vec<Certificate>,
+    /// The authorities whose certificates clients are asked for; empty asks for none.
+    pub client_certificates: Vec<String>,
     /// Whether credentials pass over clear text from anywhere.
     pub cleartext: Cleartext,
     /// Answer every call with 308 to the same target over https, on this port.
@@ -78,6 +82,28 @@ pub struct Certificate {
     pub certificate: PathBuf,
     /// The private key; absolute path.
     pub key: PathBuf,
+}
+
+/// Certificate authorities that vouch for callers, and the callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its name in this file.
+    pub name: String,
+    /// Their own certificates, as a PEM file; absolute path.
+    pub ca: PathBuf,
+    /// Whom they vouch for; at least one.
+    pub callers: Vec<CertificateCaller>,
+}
+
+/// Who calls with a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CertificateCaller {
+    /// A subject alternative name: a host in lower case, or a URI as it is.
+    pub name: String,
+    /// Whose it is.
+    pub consumer: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
 }
 
 /// Proxies whose forwarding field is believed.
@@ -282,6 +308,26 @@ pub enum Access {
     Public,
     /// The holders of a key.
     Key,
+    /// The holders of a client certificate.
+    Certificate,
+    /// The holders of one of the two. A key that is shown counts; the certificate counts without one.
+    Either,
+    /// Who shows both, of one consumer.
+    Both,
+}
+
+impl Access {
+    /// Whether a key is looked for.
+    #[must_use]
+    pub const fn takes_key(self) -> bool {
+        matches!(self, Access::Key | Access::Either | Access::Both)
+    }
+
+    /// Whether a client certificate is looked for.
+    #[must_use]
+    pub const fn takes_certificate(self) -> bool {
+        matches!(self, Access::Certificate | Access::Either | Access::Both)
+    }
 }
 
 /// Addresses allowed and denied. Deny wins; an empty `allow` allows all.

@@ -74,6 +74,9 @@ fn access(access: Option<Access>) -> String {
     match access {
         Some(Access::Public) => "public".to_owned(),
         Some(Access::Key) | None => "key".to_owned(),
+        Some(Access::Certificate) => "certificate".to_owned(),
+        Some(Access::Either) => "key or certificate".to_owned(),
+        Some(Access::Both) => "key and certificate".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tree into a [`Config`]: one file a section, in the order of the table of settings.
 
 mod api;
+mod certificates;
 mod cors;
 mod effect;
 mod gate;

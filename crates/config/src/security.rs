@@ -78,7 +78,7 @@ fn gate(found: &mut Found, config: &Config) {
             "write `access: stdout` or a file",
         );
     }
-    let wants_keys = config.apis.iter().any(|api| api.guards.access == Some(Access::Key));
+    let wants_keys = config.apis.iter().any(|api| api.guards.access.is_some_and(Access::takes_key));
     if wants_keys && config.plans.is_empty() && !config.apis.iter().any(bounds_keys) {
         let text = "no plan and no limit bounds what one key may do";
         found.add("plans", text, "write a plan: `plans: { free: { limits: [10/s], quota: 1000/day } }`");

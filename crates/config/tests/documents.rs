@@ -35,7 +35,7 @@ fn the_reference_is_current() {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tls")).unwrap();
-    for name in ["tls/cert.pem", "tls/key.pem", "tls/ca.pem"] {
+    for name in ["tls/cert.pem", "tls/key.pem", "tls/ca.pem", "tls/partners.pem"] {
         std::fs::write(folder.path().join(name), "-").unwrap();
     }
     folder
@@ -43,6 +43,35 @@ fn folder() -> tempfile::TempDir {
 
 fn environment(name: &str) -> Option<String> {
     (name == "UPSTREAM_TOKEN").then(|| "Bearer x".to_owned())
+}
+
+/// A file in which certificates of callers are asked for, known and needed; the rest stands as it is given.
+fn file_with_certificates(own: &str, setting: &Setting, section: &Section) -> Option<String> {
+    let caller = match (section.name, setting.name) {
+        ("certificate_caller", "name") => format!("{own}, consumer: ada"),
+        ("certificate_caller", "consumer") => format!("name: a.example, {own}"),
+        ("certificate_caller", _) => format!("name: a.example, consumer: ada, {own}"),
+        _ => "name: a.example, consumer: ada".to_owned(),
+    };
+    let authority = match (section.name, setting.name) {
+        ("authority", "ca") => format!("{own}, callers: {{ {caller} }}"),
+        ("authority", _) => format!("ca: tls/ca.pem, {own}"),
+        _ => format!("ca: tls/ca.pem, callers: {{ {caller} }}"),
+    };
+    let authorities = match setting.name {
+        "authorities" => own.to_owned(),
+        _ => format!("authorities: {{ partners: {{ {authority} }} }}"),
+    };
+    let access = if section.name == "access_all" { format!("{{ {own} }}") } else { "certificate".to_owned() };
+    let is_about_them = matches!(section.name, "authority" | "certificate_caller" | "access_all")
+        || matches!(setting.name, "authorities" | "client_certificates");
+    let tls = "tls: { certificate: tls/cert.pem, key: tls/key.pem }, client_certificates: partners";
+    is_about_them.then(|| {
+        format!(
+            "version: 1\nlisten: {{ address: 127.0.0.1:8001, {tls} }}\n{authorities}\n\
+             apis: {{ bookshop: {{ upstream: \"http://127.0.0.1:9000\", access: {access} }} }}\n"
+        )
+    })
 }
 
 /// A whole file with this text as the value of a section that `path` leads to.
@@ -55,6 +84,9 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             .map(|(name, value)| format!(", {name}: {value}"))
             .collect()
     };
+    if let Some(whole) = file_with_certificates(&own, setting, section) {
+        return whole;
+    }
     let pem = [("certificate", "tls/cert.pem"), ("key", "tls/key.pem")];
     let beside = match setting.name {
         "observe" => ", limits: 10/s",

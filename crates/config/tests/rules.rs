@@ -155,6 +155,52 @@ fn defaults_are_safe() {
 }
 
 #[test]
+fn client_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["cert.pem", "key.pem", "ca.pem"] {
+        std::fs::write(folder.path().join(name), "-").unwrap();
+    }
+    let check = |asked: &str, authorities: &str, access: &str, expect: &str| {
+        let text = format!(
+            "version: 1\nlisten: {{ address: 127.0.0.1:8443, tls: {{ certificate: cert.pem, key: key.pem }}{asked} }}\n\
+             {authorities}\napis: {{ shop: {{ upstream: \"http://127.0.0.1:9000\", access: {access} }} }}\n"
+        );
+        let report = match parse(&text, folder.path(), &environment) {
+            Ok(loaded) => loaded.report,
+            Err(report) => *report,
+        };
+        let said: Vec<_> = report.diagnostics.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(said.join(" | "), expect, "{text}{report}");
+    };
+    let (asked, caller) = (", client_certificates: partners", "{ name: a.example.com, consumer: ada }");
+    let with = |callers: &str| format!("authorities: {{ partners: {{ ca: ca.pem, callers: {callers} }} }}");
+    let good = with(caller);
+    check(asked, &good, "certificate", "");
+    check(asked, &good, "[certificate, key]", "");
+    check(asked, &good, "{ all: [certificate, key] }", "");
+    check(asked, &with("{ name: \"spiffe://a/b\", consumer: ada, scopes: [x] }"), "certificate", "");
+    check(asked, &good, "key", "`client_certificates` has no effect: no `access` takes a certificate");
+    check("", "", "certificate", "`shop` takes certificates, and no listener asks for any");
+    let unused = "`partners` has no effect: no listener asks for its certificates";
+    check("", &good, "key", unused);
+    check(", client_certificates: others", &good, "certificate", &format!("there is no authority `others` | {unused}"));
+    check(asked, &with(&format!("[{caller}, {caller}]")), "certificate", "`a.example.com` is there twice");
+    for name in ["\"*.example.com\"", "\"CN=a\"", "\"a b:c\"", "\"spiffe:\"", "\"http://a b\""] {
+        let expect = format!("`name` can't be `{}`", name.trim_matches('"'));
+        check(asked, &with(&format!("{{ name: {name}, consumer: ada }}")), "certificate", &expect);
+    }
+    check(asked, &with("{ name: a.example.com, consumer: a b }"), "certificate", "`consumer` can't be `a b`");
+    check(
+        asked,
+        &with("{ name: a.example.com }"),
+        "certificate",
+        "`consumer` is missing in `authorities.partners.callers[]`",
+    );
+    let keys = "certificate, keys: { query: k }";
+    check(asked, &good, keys, "`keys` has no effect: no `access` here takes a key");
+}
+
+#[test]
 fn listeners() {
     check("listen: []", &["`listen` is an empty list"]);
     for (written, address) in [
@@ -269,9 +315,12 @@ fn access_and_keys() {
     check_api("access: [key]", &[]);
     check_api("access: token", &["this version does not read `token` in `access` yet", "write `access: key`"]);
     check_api("access: [key, token]", &["at `token`"]);
-    check_api("access: { all: [key, token] }", &["does not read `{ all: […] }` yet"]);
-    check_api("access: [public, key]", &["so `key` beside it has no effect"]);
-    check_api("access: open", &["`access` can't be `open`", "`key` or `public`"]);
+    check_api("access: { all: [key, token] }", &["this version does not read `token` in `access` yet"]);
+    check_api("access: { all: [key, public] }", &["`all` needs two credentials, and these are not"]);
+    check_api("access: { all: key }", &["write `{ all: [key, certificate] }`, or one word alone"]);
+    check_api("access: [public, key]", &["`public` lets everybody in, so what is beside it has no effect"]);
+    check_api("access: [key, key]", &["`access` names something twice"]);
+    check_api("access: open", &["`access` can't be `open`", "`key`, `certificate` or `public`"]);
     check_api("contract: { openapi: a.yaml }", &["does not read `contract` yet"]);
     check_api("access: public\nkeys: { query: k }", &["`keys` has no effect: everything here is public"]);
     check_api("access: public\nkeys: { query: k }\nroutes: [GET /a: { access: key }]", &[]);

@@ -5,6 +5,7 @@
 
 mod admit;
 mod authorize;
+mod certificate;
 mod check;
 mod credential;
 mod forward;
@@ -18,6 +19,7 @@ mod route;
 mod state;
 
 use admit::BodyHint;
+pub use certificate::Shown;
 pub use guard::CallGuard;
 pub use read::Incoming;
 pub(crate) use rehearse::{Rehearsal, rehearse};

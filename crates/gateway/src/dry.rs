@@ -37,7 +37,16 @@ pub async fn walk(
 ) -> Walk {
     let snapshot = gate.snapshot();
     let listener_name = snapshot.listeners.get(listener).map_or_else(|| "-".into(), |listener| listener.name.clone());
-    let arrival = Arrival { listener, listener_name, peer: client, relay: None, tls, server_name: None, refused: None };
+    let arrival = Arrival {
+        listener,
+        listener_name,
+        peer: client,
+        relay: None,
+        tls,
+        certificate: None,
+        server_name: None,
+        refused: None,
+    };
     let mut call = Call::at(gate, &snapshot, arrival, &request, CallId(uuid::Uuid::nil()), gate.clock.unix_ms(), None);
     let mut rehearsal = Rehearsal { keys_known, ..Rehearsal::default() };
     let refusal = call::rehearse(&mut call, request, &mut rehearsal).await.err();

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod body;
 pub mod call;
+pub mod caller;
 pub mod dry;
 pub mod gate;
 pub mod health;

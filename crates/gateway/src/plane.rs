@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::body::ClientBody;
-use crate::call::{self, Arrival};
+use crate::call::{self, Arrival, Shown};
 use crate::worker::Worker;
 use crate::{Gate, refused};
 
@@ -243,6 +243,11 @@ pub async fn serve<IO>(
         peer,
         relay: door.relay,
         tls: door.tls,
+        certificate: greeted
+            .tls
+            .as_ref()
+            .and_then(|facts| facts.certificate.clone())
+            .map(|one| Rc::new(Shown::new(one))),
         server_name: greeted.tls.as_ref().and_then(|facts| facts.server_name.clone()),
         refused: None,
     };

@@ -2,6 +2,7 @@
 //!
 //! Keys are not in it: they change one by one, and live in a table of their own (`identity::KeyTable`).
 
+pub mod authorities;
 mod cells;
 mod compile;
 pub mod hosts;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
 use callgate_model::{Mode, Quota};
-use callgate_transport::tls::{ByName, CertificateFacts};
+use callgate_transport::tls::{ByName, CertificateFacts, Tickets};
 use callgate_transport::upstream::Servers;
 use http::{HeaderName, Method};
 
+pub use authorities::Asked;
 pub use cells::Cells;
 pub use compile::CompileError;
 pub(crate) use compile::same_sockets;
@@ -51,6 +53,8 @@ pub struct Snapshot {
     pub bound: Vec<Listen>,
     /// The cells of limits per api and route, and how servers stand; handed on to the next snapshot.
     pub cells: Cells,
+    /// The keys of session tickets; handed on too, so that clients resume over a reload.
+    pub tickets: Tickets,
 }
 
 /// What holds for one listener.
@@ -66,6 +70,8 @@ pub struct ListenerPolicy {
     pub names: Option<Arc<ByName>>,
     /// What there is to know of them, in the file's order.
     pub certificates: Vec<CertificateFacts>,
+    /// The authorities that clients are asked for certificates by.
+    pub asked: Option<Asked>,
     /// Whether credentials pass in clear text from anywhere.
     pub cleartext_allowed: bool,
     /// Every call is redirected to https on this port.

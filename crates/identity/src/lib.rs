@@ -20,4 +20,4 @@ pub use entry::{ConsumerEntry, Grants, KeyEntry};
 pub use lockout::{Lockout, LockoutRule};
 pub use registry::{Registry, RegistryError};
 pub use request::KeyRequest;
-pub use table::{KeyFault, KeyTable};
+pub use table::{KeyFault, KeyTable, NameDigest};

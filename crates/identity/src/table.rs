@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
 use callgate_model::key::{self, NotAKey};
 use callgate_model::{Consumer, Key, KeyId, bounds};
 use callgate_store::{Peppers, Store, StoreError, pepper};
@@ -24,6 +25,8 @@ mod tests;
 pub struct KeyTable {
     peppers: Peppers,
     by_id: ShardMap<KeyId, KeyEntry>,
+    /// Consumers, by the digest of their name: who is known by a certificate is named in the configuration.
+    consumers: ShardMap<[u8; 32], ConsumerEntry>,
     /// Imported keys again, by their hash.
     by_hash: ShardMap<[u8; 32], KeyEntry>,
     /// How many keys are in `by_hash`. While it is 0, a text that is not ours by its shape is not even hashed.
@@ -42,6 +45,10 @@ struct Writer {
     /// One of each: a million keys seldom have more than a few sets of scopes.
     grants: HashSet<Arc<Grants>>,
 }
+
+/// A consumer's name, ready to be looked up on a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameDigest([u8; 32]);
 
 /// Why a presented text leads to no caller. The last three have proved the secret and carry the entry, for the record.
 #[derive(Debug, Clone)]
@@ -70,8 +77,10 @@ impl KeyTable {
         let entries: Vec<_> = keys.into_iter().filter_map(|key| writer.entry(&key)).collect();
         let foreign = || entries.iter().filter(|entry| entry.imported);
         let (touched, waiting) = mpsc::channel();
+        let named = writer.consumers.values().map(|entry| (NameDigest::of(&entry.name).0, Arc::clone(entry)));
         KeyTable {
             peppers,
+            consumers: ShardMap::build(named),
             by_hash: ShardMap::build(foreign().map(|entry| (entry.hash, Arc::clone(entry)))),
             imported: AtomicUsize::new(foreign().count()),
             by_id: ShardMap::build(entries.into_iter().map(|entry| (entry.id, entry))),
@@ -155,6 +164,12 @@ impl KeyTable {
         self.by_id.get(&id)
     }
 
+    /// The consumer whose name has this digest; for calls.
+    #[must_use]
+    pub fn consumer_named(&self, name: &NameDigest) -> Option<Arc<ConsumerEntry>> {
+        self.consumers.get(&name.0)
+    }
+
     /// The consumer with this name; walks all of them.
     #[must_use]
     pub fn consumer(&self, name: &str) -> Option<Arc<ConsumerEntry>> {
@@ -192,7 +207,9 @@ impl KeyTable {
         match writer.consumers.get(&consumer.id) {
             Some(entry) => entry.set_plan(consumer.plan.as_deref()),
             None => {
-                writer.consumers.insert(consumer.id, Arc::new(ConsumerEntry::new(consumer)));
+                let entry = Arc::new(ConsumerEntry::new(consumer));
+                self.consumers.insert(NameDigest::of(&entry.name).0, Arc::clone(&entry));
+                writer.consumers.insert(consumer.id, entry);
             }
         }
     }
@@ -232,7 +249,9 @@ impl KeyTable {
             }
             self.by_id.remove(&entry.id);
         }
-        writer.consumers.remove(&id);
+        if let Some(entry) = writer.consumers.remove(&id) {
+            self.consumers.remove(&NameDigest::of(&entry.name).0);
+        }
         writer.grants.retain(|grants| Arc::strong_count(grants) > 1);
     }
 
@@ -244,6 +263,17 @@ impl KeyTable {
 impl std::fmt::Debug for KeyTable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "KeyTable({} keys)", self.len())
+    }
+}
+
+// === impl NameDigest ===
+
+impl NameDigest {
+    /// Of this name.
+    #[must_use]
+    pub fn of(name: &str) -> NameDigest {
+        let digest = digest(&SHA256, name.as_bytes());
+        NameDigest(digest.as_ref().try_into().unwrap_or_default())
     }
 }
 

@@ -31,6 +31,9 @@ pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
 pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
 /// The PROXY header, and then the TLS handshake.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes of the certificates that a client shows. They are kept as long as its connection; real chains have two or three
+/// certificates of 1 to 2 KiB.
+pub const CLIENT_CHAIN_BYTES_MAX: usize = 16 * 1024;
 /// Between two bytes of a body, either way.
 pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
 /// After this long a request body must have come at the rate below.

@@ -65,6 +65,8 @@ codes! {
     CredentialNotYetValid "credential_not_yet_valid" 401 Identify "The credential is not valid yet." "Wait until its start, or use the one before it.";
     CredentialRevoked "credential_revoked" 401 Identify "The credential was revoked." "Ask the API's operator for a new one.";
     CredentialAmbiguous "credential_ambiguous" 400 Identify "The call brought more than one credential of one kind." "Send exactly one.";
+    CertificateMissing "certificate_missing" 401 Identify "This needs a client certificate, and the connection has none." "Connect with a certificate that the API's operator knows.";
+    CertificateUnknown "certificate_unknown" 401 Identify "The client certificate is not of a caller known here." "Use a certificate that is valid and that the API's operator knows.";
     LockedOut "locked_out" 429 Identify "Too many wrong credentials came from this address." "Wait for the time in Retry-After; a valid credential is still taken.";
     ScopeMissing "scope_missing" 403 Authorize "The credential lacks a scope that this route needs." "Ask for a credential with the scope that `detail` names.";
     NotAllowed "not_allowed" 403 Authorize "The credential is not for this API or this address." "Use the credential that was issued for it.";

@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::answer::{Answer, Fault};
-use crate::certificate::Authority;
+use crate::certificate::{Authority, TlsClient};
 use crate::wait::PATIENCE;
 
 /// One connection.
@@ -80,9 +80,27 @@ impl RawClient {
     /// # Errors
     /// Why the handshake failed.
     pub fn try_connect_tls(address: SocketAddr, name: &str, authority: &Authority) -> Result<RawClient, String> {
+        Self::try_connect_as(address, name, &authority.client(None))
+    }
+
+    /// Connects over TLS as this client, which may show a certificate, and may resume an earlier session.
+    ///
+    /// # Panics
+    /// When the handshake fails.
+    #[must_use]
+    #[track_caller]
+    pub fn connect_as(address: SocketAddr, name: &str, client: &TlsClient) -> RawClient {
+        Self::try_connect_as(address, name, client).unwrap_or_else(|error| panic!("TLS with {name}: {error}"))
+    }
+
+    /// See [`RawClient::connect_as`].
+    ///
+    /// # Errors
+    /// Why the handshake failed.
+    pub fn try_connect_as(address: SocketAddr, name: &str, client: &TlsClient) -> Result<RawClient, String> {
         let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
-        let mut connection = rustls::ClientConnection::new(Arc::new(authority.client_config()), name)
-            .map_err(|error| error.to_string())?;
+        let mut connection =
+            rustls::ClientConnection::new(Arc::clone(&client.0), name).map_err(|error| error.to_string())?;
         let mut tcp = TcpStream::connect(address).map_err(|error| error.to_string())?;
         prepare(&tcp);
         while connection.is_handshaking() {
@@ -195,6 +213,15 @@ impl RawClient {
             Stream::Tls(stream) => {
                 stream.conn.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned())
             }
+        }
+    }
+
+    /// Whether the TLS session was resumed, hence no certificate shown or asked for.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(_) => false,
+            Stream::Tls(stream) => stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
         }
     }
 

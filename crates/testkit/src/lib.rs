@@ -28,7 +28,7 @@ mod wait;
 
 pub use answer::{Answer, Fault};
 pub use call::Call;
-pub use certificate::{Authority, Certificate};
+pub use certificate::{Authority, Certificate, TlsClient};
 pub use client::RawClient;
 pub use gate::{IssuedKey, TestGate};
 pub use haproxy::Haproxy;

@@ -24,6 +24,7 @@ pub use self::replay::Replay;
 use crate::Timing;
 use crate::buffer::Buffer;
 use crate::guarded::Guarded;
+use crate::tls::ClientCertificate;
 
 /// Read at most before it is known which HTTP this is: a whole head, nearly always.
 const SNIFFED_BYTES_MAX: usize = 4 * 1024;
@@ -57,6 +58,8 @@ pub struct TlsFacts {
     pub server_name: Option<Arc<str>>,
     /// `1.2` or `1.3`.
     pub version: &'static str,
+    /// What the client showed; nobody has vouched for it yet.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Why a connection never came to its first call.
@@ -110,6 +113,10 @@ pub async fn greet(
             Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
             _ => "1.3",
         },
+        certificate: session.peer_certificates().map(|chain| {
+            let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+            Arc::new(ClientCertificate::new(chain))
+        }),
     };
     let protocol = match session.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,

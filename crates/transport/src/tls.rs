@@ -1,15 +1,19 @@
-//! TLS, both ways: our certificates for clients, and our trust in upstream servers.
+//! TLS, both ways: our certificates for clients and theirs for us, and our trust in upstream servers.
 
 mod client;
+mod clients;
 mod names;
 mod server;
+mod tickets;
 mod validity;
 
 use std::path::{Path, PathBuf};
 
 pub use self::client::client_config;
+pub use self::clients::{Authority, ClientCertificate, NotVouched, Vouched};
 pub use self::names::ByName;
 pub use self::server::{CertificateFacts, ServerTls, server_tls};
+pub use self::tickets::Tickets;
 pub use self::validity::{Standing, Validity};
 
 /// Why TLS can't be set up. Every text names the file.

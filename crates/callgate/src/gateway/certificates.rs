@@ -19,7 +19,9 @@ pub fn refused(mut report: Report, error: &CompileError) -> Report {
         message.push_str(&error.to_string());
         next = error.source();
     }
-    let (CompileError::Listener { source, .. } | CompileError::Tls { source, .. }) = error;
+    let (CompileError::Listener { source, .. }
+    | CompileError::Authority { source, .. }
+    | CompileError::Tls { source, .. }) = error;
     let help = match source {
         TlsError::KeyDoesNotFit { .. } => "name the key that this certificate was made with",
         _ => "write the path of a PEM file that holds it, and that this user may read",

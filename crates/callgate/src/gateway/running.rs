@@ -260,7 +260,8 @@ async fn admin_over_tcp(
 ) -> Result<Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>> {
     let Some(admin) = &config.admin else { return Ok(None) };
     let files = admin.tls.as_ref().map(|pair| [(pair.certificate.clone(), pair.key.clone())]);
-    let tls = files.map(|files| tls::server_tls(&files)).transpose().context("admin.tls")?.map(|tls| tls.config);
+    let tls = files.map(|files| tls::server_tls(&files, &[], tls::Tickets::default().of(None, 0, &[])?));
+    let tls = tls.transpose().context("admin.tls")?.map(|tls| tls.config);
     let listener = open(admin.address, inherited).await;
     let listener = listener.with_context(|| format!("admin: {} can't be listened on", admin.address))?;
     Ok(Some((listener, tls)))

@@ -28,10 +28,16 @@ fn check_access(
     own: &[Placed<Limit>],
     routes: &[route::Read],
 ) {
-    let route_wants_key = routes.iter().any(|read| read.route.guards.access == Some(Access::Key));
-    let all_public = guards.access == Some(Access::Public) && !route_wants_key;
-    if all_public && fields.has("keys") {
-        let message = "`keys` has no effect: everything here is public";
+    let takes_key = |access: Option<Access>| access.is_some_and(Access::takes_key);
+    let is_closed = |access: Option<Access>| access.is_some_and(|access| access != Access::Public);
+    let route_is_closed = routes.iter().any(|read| is_closed(read.route.guards.access));
+    let all_public = guards.access == Some(Access::Public) && !route_is_closed;
+    let no_keys = !takes_key(guards.access) && !routes.iter().any(|read| takes_key(read.route.guards.access));
+    if no_keys && fields.has("keys") {
+        let message = match all_public {
+            true => "`keys` has no effect: everything here is public",
+            false => "`keys` has no effect: no `access` here takes a key",
+        };
         walk.error(fields.place("keys"), message, "leave it out, or write `access: key`");
     }
     let judge = |walk: &mut Walk<'_>, limits: &[Placed<Limit>]| {
@@ -48,9 +54,9 @@ fn check_access(
     }
     for read in routes.iter().filter(|read| read.first_of_several) {
         let open = match read.route.guards.access {
-            Some(Access::Key) => false,
             // A more specific route could ask for a key, and the guards of this one hold there too.
-            Some(Access::Public) => !route_wants_key || read.route.pattern.is_literal() && read.route.method.is_some(),
+            Some(Access::Public) => !route_is_closed || read.route.pattern.is_literal() && read.route.method.is_some(),
+            Some(_) => false,
             None => all_public,
         };
         if open {

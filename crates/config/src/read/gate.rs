@@ -12,7 +12,7 @@ use callgate_model::{Mode, bounds, consumer};
 use crate::config::{
     AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, MemoryBound, Plan, Rotate, TrustedProxies,
 };
-use crate::read::{api, listen, plan, reach};
+use crate::read::{api, certificates, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
 use crate::tree::{Entry, Node};
 use crate::walk::Walk;
@@ -39,10 +39,12 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let drain = fields.read(walk, "drain", drain).unwrap_or(DRAIN);
     let key_brand = fields.read(walk, "key_brand", key_brand).unwrap_or_else(|| "cg".to_owned());
     let plans = fields.read(walk, "plans", plans).unwrap_or_default();
+    let authorities = fields.read(walk, "authorities", certificates::authorities).unwrap_or_default();
     let apis = fields.read(walk, "apis", apis);
 
     let (listen, apis) = (listen?, apis?);
     reach::addresses(walk, &fields, &listen, health, admin.as_ref());
+    certificates::reach(walk, &fields, &listen, &apis);
     reach::upstreams(walk, fields.get("apis")?, &listen, &apis);
     Some(Config {
         mode,
@@ -58,6 +60,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
         drain,
         key_brand,
         plans,
+        authorities,
         apis,
         watched: Vec::new(),
     })
@@ -219,7 +222,7 @@ fn apis(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Api>> {
 }
 
 /// A mapping from names of the operator's own.
-fn named<'n>(walk: &mut Walk<'_>, entry: &'n Entry) -> Option<&'n [Entry]> {
+pub(super) fn named<'n>(walk: &mut Walk<'_>, entry: &'n Entry) -> Option<&'n [Entry]> {
     let is_map = matches!(entry.value.value, crate::tree::Value::Map(_));
     if !is_map && !entry.value.is_nothing() {
         walk.wrong(entry, entry.value.span, &entry.value.described(), "write a mapping from names to settings");

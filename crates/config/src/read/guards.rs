@@ -35,7 +35,7 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
     let guards = Guards {
         mode: fields.read(walk, "mode", gate::mode).unwrap_or_default(),
         observe: observe(walk, fields, level),
-        access: fields.read(walk, "access", access),
+        access: fields.read(walk, "access", |walk, entry| access(walk, entry, section)),
         ip: fields.read(walk, "ip", ip).unwrap_or_default(),
         accepts: fields.read(walk, "accepts", media),
         produces: fields.read(walk, "produces", media),
@@ -54,27 +54,54 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
     Read { guards, limits }
 }
 
-/// `public`, `key`, or a list of one of them; what later versions read is named as such.
-fn access(walk: &mut Walk<'_>, entry: &Entry) -> Option<Access> {
-    if entry.value.get("all").is_some() {
-        let message = "this version does not read `{ all: […] }` yet: access tokens come later";
-        walk.error(entry.value.span, message, "write `access: key`");
-        return None;
+/// `public`, `key`, `certificate`, a list of the last two, or `{ all: … }` of them; what later versions read is named as
+/// such.
+fn access(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Access> {
+    if !entry.value.entries().is_empty() {
+        let fields = walk.fields(&entry.value, entry.key_span, section(own, "access")?)?;
+        let words = fields.read(walk, "all", access_words)?;
+        return match words.as_slice() {
+            [Access::Key, Access::Certificate] | [Access::Certificate, Access::Key] => Some(Access::Both),
+            _ => {
+                let message = "`all` needs two credentials, and these are not";
+                walk.error(fields.place("all"), message, "write `{ all: [key, certificate] }`, or one word alone");
+                None
+            }
+        };
     }
-    let mut found = Vec::new();
-    for node in walk.many(entry) {
-        if let Some(word @ ("token" | "certificate" | "client")) = node.text() {
-            let message = format!("this version does not read `{word}` in `access` yet");
-            walk.error(node.span, message, "write `access: key`");
-        } else {
-            found.push(walk.choice(entry, node, &[("key", Access::Key), ("public", Access::Public)])?);
+    let words = access_words(walk, entry)?;
+    match words.as_slice() {
+        [one] => Some(*one),
+        [Access::Key, Access::Certificate] | [Access::Certificate, Access::Key] => Some(Access::Either),
+        words if words.contains(&Access::Public) => {
+            let message = "`public` lets everybody in, so what is beside it has no effect";
+            walk.error(entry.value.span, message, "write `access: public`, or leave `public` out");
+            None
+        }
+        _ => {
+            walk.error(entry.value.span, "`access` names something twice", "write `[key, certificate]`, or one word");
+            None
         }
     }
-    if found.contains(&Access::Public) && found.contains(&Access::Key) {
-        let message = "`public` lets everybody in, so `key` beside it has no effect";
-        walk.error(entry.value.span, message, "write `access: key` or `access: public`");
+}
+
+fn access_words(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Access>> {
+    let words = [("key", Access::Key), ("certificate", Access::Certificate), ("public", Access::Public)];
+    let mut found = Vec::new();
+    let mut whole = true;
+    for node in walk.many(entry) {
+        if let Some(word @ ("token" | "client")) = node.text() {
+            let message = format!("this version does not read `{word}` in `access` yet");
+            walk.error(node.span, message, "write `access: key`");
+            whole = false;
+        } else {
+            match walk.choice(entry, node, &words) {
+                Some(word) => found.push(word),
+                None => whole = false,
+            }
+        }
     }
-    found.first().copied()
+    (whole && !found.is_empty()).then_some(found)
 }
 
 /// The single rules that only watch. A rule that isn't written here can't be watched here.
@@ -156,7 +183,7 @@ pub(crate) fn is_media_type(text: &str) -> bool {
     }
 }
 
-fn scopes(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {
+pub(super) fn scopes(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<String>> {
     let mut scopes: Vec<String> = Vec::new();
     for node in walk.many(entry) {
         let Some(text) = walk.text(entry, node) else { continue };

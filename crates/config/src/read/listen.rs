@@ -53,6 +53,10 @@ fn listener(walk: &mut Walk<'_>, node: &Node, parent: &Entry, proxied: bool) -> 
         Some(nodes.into_iter().filter_map(|node| certificate(walk, node, entry.key_span)).collect())
     });
     let words = [("local", Cleartext::Local), ("allow", Cleartext::Allow)];
+    let client_certificates = fields.read(walk, "client_certificates", |walk, entry| {
+        let nodes = walk.many(entry);
+        Some(nodes.into_iter().filter_map(|node| Some(walk.text(entry, node)?.to_owned())).collect::<Vec<_>>())
+    });
     let cleartext = fields.read(walk, "cleartext", |walk, entry| walk.choice(entry, &entry.value, &words));
     let redirect = fields.read(walk, "redirect", redirect);
     let ip = fields.read(walk, "ip", guards::ip).unwrap_or_default();
@@ -66,6 +70,7 @@ fn listener(walk: &mut Walk<'_>, node: &Node, parent: &Entry, proxied: bool) -> 
     let listen = Listen {
         address: address?,
         tls: tls.unwrap_or_default(),
+        client_certificates: client_certificates.unwrap_or_default(),
         cleartext: cleartext.unwrap_or_default(),
         redirect_https: None,
         proxy_protocol,
@@ -83,7 +88,13 @@ fn ineffective(walk: &mut Walk<'_>, fields: &Fields<'_>) {
                 walk.error(fields.place(name), message, "leave it out, or write it on a listener without `tls`");
             }
         }
-    } else if fields.has("redirect") && fields.has("cleartext") {
+        return;
+    }
+    if fields.has("client_certificates") {
+        let message = "`client_certificates` has no effect on a listener without `tls`";
+        walk.error(fields.place("client_certificates"), message, "write `tls` beside it, or leave it out");
+    }
+    if fields.has("redirect") && fields.has("cleartext") {
         let message = "`cleartext` has no effect where every call is redirected";
         walk.error(fields.place("cleartext"), message, "leave one of the two out");
     }

@@ -116,10 +116,30 @@ static ROUTE: Section = Section {
     ],
 };
 
+static ALL: Section = Section {
+    name: "access_all",
+    title: "apis.NAME.access",
+    doc: "Several credentials at once, of one consumer.",
+    groups: &[&[Setting::new(
+        "all",
+        Many(&Choice(&["key", "certificate"])),
+        "All of these are needed. The key's plan, scopes and limits count.",
+        "[key, certificate]",
+    )
+    .needed()]],
+};
+
+const ACCESS: Kind = Either(&[Many(&Choice(&["key", "certificate", "public"])), Kind::Section(&ALL)]);
+
 /// What an API and a route can both say.
 const GUARDS: &[Setting] = &[
-    Setting::new("access", Many(&Choice(&["key", "public"])), "Who may call: holders of a key, or anybody.", "public")
-        .default("key; on a route: the API's"),
+    Setting::new(
+        "access",
+        ACCESS,
+        "Who may call: holders of a key, of a client certificate, of either (a list of both) or of both (`all`); or anybody.",
+        "public",
+    )
+    .default("key; on a route: the API's"),
     Setting::new("mode", Choice(&["enforce", "observe"]), "`observe` only watches the rules written here.", "observe")
         .default("enforce"),
     Setting::new("observe", Many(&Choice(RULES)), "Single rules that only watch.", "[limits]"),

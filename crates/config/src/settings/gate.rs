@@ -96,6 +96,12 @@ pub static ROOT: Section = Section {
             "{ free: { limits: 10/s, quota: 1000/day } }",
         ),
         Setting::new(
+            "authorities",
+            Named(&AUTHORITY),
+            "Named certificate authorities that vouch for callers, and the callers that they vouch for.",
+            "{ partners: { ca: tls/partners.pem, callers: { name: client.example.com, consumer: ada } } }",
+        ),
+        Setting::new(
             "apis",
             Named(&API),
             "The guarded APIs, by name.",
@@ -116,6 +122,13 @@ static LISTEN: Section = Section {
             Many(&Kind::Section(&CERTIFICATE)),
             "A certificate, or a list for several names: chosen by the name that the client asks for, else the first.",
             "{ certificate: tls/cert.pem, key: tls/key.pem }",
+        ),
+        Setting::new(
+            "client_certificates",
+            Many(&Text("the name of an authority")),
+            "Asks clients for a certificate that one of these authorities has issued. A client without one connects all the \
+             same: whether it may call is each API's `access`.",
+            "partners",
         ),
         Setting::new(
             "cleartext",
@@ -152,6 +165,45 @@ static CERTIFICATE: Section = Section {
         Setting::new("certificate", Text("a PEM file"), "The chain, the server's own first.", "tls/cert.pem").needed(),
         Setting::new("key", Text("a PEM file"), "Its private key.", "tls/key.pem").needed(),
         Setting::later("acme", "name certificate files"),
+    ]],
+};
+
+static AUTHORITY: Section = Section {
+    name: "authority",
+    title: "authorities.NAME",
+    doc: "One source of client certificates. What it vouches for says nothing about another one's names.",
+    groups: &[&[
+        Setting::new(
+            "ca",
+            Text("a PEM file"),
+            "The authorities' own certificates, and no others. The file is watched.",
+            "tls/partners.pem",
+        )
+        .needed(),
+        Setting::new(
+            "callers",
+            Many(&Kind::Section(&CERTIFICATE_CALLER)),
+            "Who calls with its certificates.",
+            "[{ name: client.example.com, consumer: ada }]",
+        )
+        .needed(),
+    ]],
+};
+
+static CERTIFICATE_CALLER: Section = Section {
+    name: "certificate_caller",
+    title: "authorities.NAME.callers[]",
+    doc: "One caller, by a subject alternative name of its certificate. The subject itself is not read.",
+    groups: &[&[
+        Setting::new(
+            "name",
+            Text("a host name or a URI"),
+            "The name in the certificate, whole.",
+            "spiffe://example.com/billing",
+        )
+        .needed(),
+        Setting::new("consumer", Text("a consumer's name"), "Whose calls these are, hence the plan.", "ada").needed(),
+        Setting::new("scopes", Many(&Text("a scope")), "What it may do where routes ask for scopes.", "[orders:write]"),
     ]],
 };
 

@@ -18,6 +18,7 @@ mod balancing;
 mod callers;
 mod certificates;
 mod client;
+mod client_certificates;
 mod content_types;
 mod drain;
 mod first_minutes;

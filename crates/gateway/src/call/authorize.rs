@@ -7,23 +7,23 @@ use callgate_model::{Code, Refusal};
 use super::route::Routed;
 use super::state::Call;
 
-/// Compares the key's APIs, addresses and scopes with what the routes ask for.
+/// Compares the credential's APIs, addresses and scopes with what the routes ask for.
 ///
 /// # Errors
 /// `not_allowed`, `scope_missing`.
 pub(crate) fn check(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
-    let Some(entry) = call.caller.clone() else { return Ok(()) };
-    let grants = &entry.grants;
+    let Some(caller) = call.caller.clone() else { return Ok(()) };
+    let grants = caller.grants();
+    let place = |what: &str| caller.key().map_or_else(String::new, |key| format!("key {}: {what}", key.id));
     if !grants.takes_api(&routed.api.name) {
-        let refusal =
-            Refusal::new(Code::NotAllowed, format!("Key {} was not issued for API `{}`.", entry.id, routed.api.name))
-                .rule(format!("key {}: apis", entry.id));
+        let refusal = Refusal::new(Code::NotAllowed, format!("{caller} was not issued for API `{}`.", routed.api.name))
+            .rule(place("apis"));
         call.judge(routed.api.guards.only_watches(Rule::Access), Err(refusal))?;
     }
     let client = call.record.client;
     if !grants.takes_ip(client) {
-        let refusal = Refusal::new(Code::NotAllowed, format!("Key {} may not be used from {client}.", entry.id))
-            .rule(format!("key {}: ips", entry.id));
+        let refusal =
+            Refusal::new(Code::NotAllowed, format!("{caller} may not be used from {client}.")).rule(place("ips"));
         call.judge(routed.api.guards.only_watches(Rule::Ip), Err(refusal))?;
     }
     for guards in routed.scoped() {
@@ -31,12 +31,10 @@ pub(crate) fn check(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refu
             guards.scopes.iter().map(String::as_str).filter(|scope| !grants.has_scope(scope)).collect();
         if !missing.is_empty() {
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", guards.scopes.join(" "));
-            let refusal = Refusal::new(
-                Code::ScopeMissing,
-                format!("Key {} lacks the scope `{}`.", entry.id, missing.join("`, `")),
-            )
-            .rule(format!("{}.scopes", guards.place))
-            .field("www-authenticate", challenge);
+            let refusal =
+                Refusal::new(Code::ScopeMissing, format!("{caller} lacks the scope `{}`.", missing.join("`, `")))
+                    .rule(format!("{}.scopes", guards.place))
+                    .field("www-authenticate", challenge);
             call.judge(guards.only_watches(Rule::Scopes), Err(refusal))?;
         }
     }

@@ -24,6 +24,7 @@ use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
 use crate::body::{Progress, RequestBody, UpstreamBody};
+use crate::caller::Caller;
 use crate::snapshot::Api;
 use crate::worker::Worker;
 
@@ -33,6 +34,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
+const CALLGATE_CERTIFICATE: HeaderName = HeaderName::from_static("callgate-certificate");
 const CALLGATE_CONSUMER: HeaderName = HeaderName::from_static("callgate-consumer");
 const CALLGATE_KEY_ID: HeaderName = HeaderName::from_static("callgate-key-id");
 const CALLGATE_SCOPES: HeaderName = HeaderName::from_static("callgate-scopes");
@@ -224,11 +226,15 @@ fn tell_the_way(call: &mut Call<'_>, headers: &mut HeaderMap, authority: &str) {
 /// Who calls, in fields that nobody outside can set.
 fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
     set(headers, CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
-    if let Some(entry) = &call.caller {
-        set(headers, CALLGATE_CONSUMER, entry.consumer.name.as_bytes());
-        set(headers, CALLGATE_KEY_ID, entry.id.as_str());
-        if !entry.grants.scopes_text.is_empty() {
-            set(headers, CALLGATE_SCOPES, entry.grants.scopes_text.as_bytes());
+    if let Some(caller) = &call.caller {
+        set(headers, CALLGATE_CONSUMER, caller.consumer().name.as_bytes());
+        match caller {
+            Caller::Key(entry) => set(headers, CALLGATE_KEY_ID, entry.id.as_str()),
+            Caller::Certificate { caller, .. } => set(headers, CALLGATE_CERTIFICATE, caller.name.as_bytes()),
+        }
+        let scopes = &caller.grants().scopes_text;
+        if !scopes.is_empty() {
+            set(headers, CALLGATE_SCOPES, scopes.as_bytes());
         }
     }
 }

@@ -7,30 +7,64 @@ use callgate_identity::KeyFault;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 
+use super::certificate;
 use super::credential::Presented;
 use super::route::Routed;
 use super::state::Call;
+use crate::caller::Caller;
 use crate::snapshot::KeyPlaces;
 
 /// Finds out who calls.
 ///
 /// # Errors
 /// `credential_missing`, `credential_unknown`, `credential_expired`, `credential_not_yet_valid`, `credential_revoked`,
-/// `locked_out`.
+/// `certificate_missing`, `certificate_unknown`, `locked_out`, `not_allowed`.
 pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
-    let guards = routed.access().1;
-    let judgement = match presented {
-        Presented::Nothing if !routed.needs_key() => return Ok(()),
-        // A public place below one that asks for scopes: only a key has them, so nobody passes without one.
-        Presented::Nothing if routed.access().0 == Access::Public => {
+    let (access, guards) = routed.access();
+    let judgement = match access {
+        // A public place below one that asks for scopes: only a credential has them, so nobody passes without one.
+        Access::Public if *presented == Presented::Nothing && routed.needs_key() => {
             let only_watches = routed.scoped().all(|guards| guards.only_watches(Rule::Scopes));
             return call.judge(only_watches, Err(missing(routed)));
         }
+        Access::Public if *presented == Presented::Nothing => return Ok(()),
+        Access::Certificate => by_certificate(call, routed),
+        // A key that is shown counts, a wrong one too: falling back on the certificate would hide that it is wrong.
+        Access::Either if *presented == Presented::Nothing && call.arrival.certificate.is_some() => {
+            by_certificate(call, routed)
+        }
+        Access::Both => by_key(call, routed, presented).and_then(|()| same_consumer(call, routed)),
+        Access::Public | Access::Key | Access::Either => by_key(call, routed, presented),
+    };
+    call.judge(guards.only_watches(Rule::Access), judgement)
+}
+
+fn by_key(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
+    match presented {
         Presented::Nothing => Err(missing(routed)),
         Presented::Unreadable => Err(guessed(call, routed, unknown(routed))),
         Presented::Key(text) => verify(call, routed, text),
-    };
-    call.judge(guards.only_watches(Rule::Access), judgement)
+    }
+}
+
+fn by_certificate(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
+    let caller = certificate::caller(call, routed)?;
+    call.record.consumer = Some(Arc::clone(&caller.consumer().name));
+    call.caller = Some(caller);
+    Ok(())
+}
+
+/// The certificate beside a key: it must be of the key's own consumer, or a stolen key would do with any certificate.
+fn same_consumer(call: &Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
+    let by_certificate = certificate::caller(call, routed)?;
+    let by_key = call.caller.as_ref().map(|caller| caller.consumer().id);
+    if by_key == Some(by_certificate.consumer().id) {
+        return Ok(());
+    }
+    let detail = "The key and the client certificate are not of one consumer.";
+    let gate_side = format!("the certificate is of consumer `{}`", by_certificate.consumer().name);
+    let refusal = Refusal::new(Code::NotAllowed, detail).rule(format!("{}.access", routed.access().1.place));
+    Err(refusal.gate_side(gate_side))
 }
 
 fn verify(call: &mut Call<'_>, routed: &Routed<'_>, text: &str) -> Result<(), Refused> {
@@ -38,7 +72,7 @@ fn verify(call: &mut Call<'_>, routed: &Routed<'_>, text: &str) -> Result<(), Re
         Ok(entry) => {
             call.record.consumer = Some(Arc::clone(&entry.consumer.name));
             call.record.key_id = Some(entry.id);
-            call.caller = Some(entry);
+            call.caller = Some(Caller::Key(entry));
             return Ok(());
         }
         Err(fault) => fault,
@@ -94,7 +128,8 @@ fn missing(routed: &Routed<'_>) -> Refused {
     places.extend(keys.header.as_ref().map(|name| format!("the header `{name}`")));
     places.extend(keys.bearer.then(|| "`Authorization: Bearer`".to_owned()));
     places.extend(keys.query.as_ref().map(|name| format!("the query parameter `{name}`")));
-    let detail = format!("API `{}` needs a key; send it in {}.", routed.api.name, places.join(" or "));
+    let or = if routed.access().0 == Access::Either { ", or show a client certificate" } else { "" };
+    let detail = format!("API `{}` needs a key; send it in {}{or}.", routed.api.name, places.join(" or "));
     let refusal = Refusal::new(Code::CredentialMissing, detail).rule(format!("{}.access", routed.access().1.place));
     refusal.field("www-authenticate", challenge(keys, &routed.api.name, None))
 }

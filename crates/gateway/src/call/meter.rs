@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use callgate_config::Rule;
-use callgate_identity::KeyEntry;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal, Subject};
 use callgate_wire::rate_fields;
@@ -12,6 +11,7 @@ use http::HeaderMap;
 use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
+use crate::caller::Caller;
 use crate::limiter::{Cell, Charges, Counter};
 use crate::policy::limits::LimitPolicy;
 use crate::quota::Span;
@@ -26,20 +26,20 @@ pub(crate) async fn charge<B>(call: &mut Call<'_>, routed: &Routed<'_>, request:
     let plan = caller.as_ref().and_then(|entry| plan_of(call, entry));
 
     // Places first: they give themselves back when a later rule refuses.
-    places(call, routed, caller.as_deref(), plan.as_deref())?;
+    places(call, routed, caller.as_ref(), plan.as_deref())?;
 
     let mut charges = Charges::new(&call.gate.addresses);
     for guards in routed.guards() {
         let only_watches = guards.only_watches(Rule::Limits);
         for policy in guards.limits.iter().filter(|policy| policy.limit.per != Subject::Ip) {
-            if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
+            if let Some(cell) = cell(call, policy, caller.as_ref(), request.headers()) {
                 charges.add(cell, policy.limit.rate, policy, only_watches);
             }
         }
     }
     if let Some(plan) = &plan {
         for policy in &plan.limits {
-            if let Some(cell) = cell(call, policy, caller.as_deref(), request.headers()) {
+            if let Some(cell) = cell(call, policy, caller.as_ref(), request.headers()) {
                 charges.add(cell, policy.limit.rate, policy, plan.watched.only_watches(Rule::Limits));
             }
         }
@@ -75,16 +75,16 @@ pub(crate) fn settle(call: &mut Call<'_>, charges: &mut Charges<'_, &LimitPolicy
     judgement.map_err(|(policy, wait_ns)| policy.refusal(wait_ns))
 }
 
-fn plan_of(call: &Call<'_>, entry: &KeyEntry) -> Option<Arc<Plan>> {
+fn plan_of(call: &Call<'_>, entry: &Caller) -> Option<Arc<Plan>> {
     // A consumer on a plan that the file no longer has is held to the limits of the APIs alone; `check` warns of it.
-    entry.consumer.plan().and_then(|name| call.snapshot.plans.get(&*name).cloned())
+    entry.consumer().plan().and_then(|name| call.snapshot.plans.get(&*name).cloned())
 }
 
-fn cell(call: &Call<'_>, policy: &LimitPolicy, caller: Option<&KeyEntry>, headers: &HeaderMap) -> Option<Cell> {
+fn cell(call: &Call<'_>, policy: &LimitPolicy, caller: Option<&Caller>, headers: &HeaderMap) -> Option<Cell> {
     match &policy.limit.per {
         Subject::Api | Subject::Route => policy.own.clone().map(Cell::Owned),
-        Subject::Key => caller.map(|entry| Cell::Owned(entry.cells.cell(policy.fingerprint))),
-        Subject::Consumer => caller.map(|entry| Cell::Owned(entry.consumer.cells.cell(policy.fingerprint))),
+        Subject::Key => caller.map(|entry| Cell::Owned(entry.cells().cell(policy.fingerprint))),
+        Subject::Consumer => caller.map(|entry| Cell::Owned(entry.consumer().cells.cell(policy.fingerprint))),
         Subject::Ip => Some(Cell::Shared(call.gate.addresses.ip(policy.fingerprint, call.record.client))),
         Subject::Header(name) => {
             let value = headers.get(name)?;
@@ -96,7 +96,7 @@ fn cell(call: &Call<'_>, policy: &LimitPolicy, caller: Option<&KeyEntry>, header
 fn places(
     call: &mut Call<'_>,
     routed: &Routed<'_>,
-    caller: Option<&KeyEntry>,
+    caller: Option<&Caller>,
     plan: Option<&Plan>,
 ) -> Result<(), Refused> {
     for guards in routed.guards() {
@@ -107,7 +107,7 @@ fn places(
     if let (Some(entry), Some(plan)) = (caller, plan)
         && let Some((max, fingerprint)) = plan.concurrent
     {
-        let counter = Counter::over(entry.consumer.cells.cell(fingerprint));
+        let counter = Counter::over(entry.consumer().cells.cell(fingerprint));
         take_place(call, &counter, max, &format!("plans.{}", plan.name), plan.watched.only_watches(Rule::Concurrent))?;
     }
     Ok(())
@@ -133,18 +133,16 @@ fn take_place(
     call.judge(only_watches, judgement)
 }
 
-async fn quotas(call: &mut Call<'_>, entry: &KeyEntry, plan: &Plan) -> Result<(), Refused> {
+async fn quotas(call: &mut Call<'_>, entry: &Caller, plan: &Plan) -> Result<(), Refused> {
     let only_watches = plan.watched.only_watches(Rule::Limits);
     let mut spent: Vec<Arc<Span>> = Vec::new();
     for (quota, fingerprint) in &plan.quotas {
         let cell = match quota.per {
-            Subject::Key => {
-                let number = u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default());
-                call.gate.quotas.cell(number, || format!("key:{}", entry.id), quota, *fingerprint)
-            }
+            Subject::Key => call.gate.quotas.cell(entry.number(), || entry.subject(), quota, *fingerprint),
             _ => {
-                let number = u64::try_from(entry.consumer.id).unwrap_or(0);
-                call.gate.quotas.cell(number, || format!("consumer:{}", entry.consumer.id), quota, *fingerprint)
+                let consumer = entry.consumer();
+                let number = u64::try_from(consumer.id).unwrap_or(0);
+                call.gate.quotas.cell(number, || format!("consumer:{}", consumer.id), quota, *fingerprint)
             }
         };
         let now_ms = call.began_ms();

@@ -11,6 +11,7 @@ use super::credential::Presented;
 use super::route::{Destination, Routed};
 use super::state::Call;
 use super::{admit, authorize, credential, identify, meter, read, route};
+use crate::caller::Caller;
 
 /// What a walk is told, and what it found.
 #[derive(Debug, Default)]
@@ -123,7 +124,12 @@ fn told_route(routed: &Routed<'_>) -> String {
 
 fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, key_unknown: bool) -> String {
     match (&call.caller, presented, routed.access().0) {
-        (Some(entry), ..) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
+        (Some(caller), ..) => match caller {
+            Caller::Key(entry) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
+            Caller::Certificate { consumer, caller } => {
+                format!("the certificate of `{}`, of consumer `{}`", caller.name, consumer.name)
+            }
+        },
         (None, Presented::Nothing, Access::Public) => "public: anybody may call".to_owned(),
         (None, Presented::Key(_), _) if key_unknown => {
             "a key is there; it is not looked up, because no data folder is there or a running gate holds it".to_owned()

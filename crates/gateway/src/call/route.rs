@@ -247,10 +247,11 @@ impl<'a> Routed<'a> {
         self.pick(|guards| guards.access).unwrap_or((Access::Key, &self.api.guards))
     }
 
-    /// Whether a key is looked for: the route asks for one, or for scopes, which only a key has.
+    /// Whether a key is looked for: the route takes one; or it is public and asks for scopes, which only a credential has.
     #[must_use]
     pub fn needs_key(&self) -> bool {
-        self.access().0 == Access::Key || self.scoped().next().is_some()
+        let access = self.access().0;
+        access.takes_key() || access == Access::Public && self.scoped().next().is_some()
     }
 
     /// The places that ask for scopes.

@@ -1,9 +1,9 @@
 //! What is known of a call so far: its record under construction, and what its answer must carry.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
@@ -13,8 +13,10 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request};
 use tokio::time::Instant;
 
+use super::certificate::Shown;
 use super::guard::CallGuard;
 use crate::Gate;
+use crate::caller::Caller;
 use crate::snapshot::{ListenerPolicy, Snapshot};
 use crate::worker::Worker;
 
@@ -31,6 +33,8 @@ pub struct Arrival {
     pub relay: Option<IpAddr>,
     /// Over TLS.
     pub tls: bool,
+    /// What the client showed of itself in the TLS handshake.
+    pub certificate: Option<Rc<Shown>>,
     /// The name that the client asked for in the TLS handshake.
     pub server_name: Option<Arc<str>>,
     /// The byte inspection refused the head; the request beside this is a stand-in.
@@ -57,7 +61,7 @@ pub struct Call<'a> {
     /// Its type is not taken here, if it has a body at all: over HTTP/2 only the body itself can tell.
     pub refused_if_body: Option<Refused>,
     /// Who calls, once known.
-    pub caller: Option<Arc<KeyEntry>>,
+    pub caller: Option<Caller>,
     /// `RateLimit-Policy` and `RateLimit` so far.
     pub rates: Rates,
     /// Fields that later phases add to whatever answer is sent: CORS, caching.

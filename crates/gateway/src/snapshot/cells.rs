@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use callgate_identity::CellSet;
 use callgate_transport::upstream::Standing;
 
 use crate::limiter::Counter;
@@ -15,6 +16,8 @@ pub struct Cells {
     limits: HashMap<u64, Arc<AtomicU64>>,
     counters: HashMap<u64, Counter>,
     standings: HashMap<u64, Arc<Standing>>,
+    /// Of callers with certificates: their own sets of cells, as keys have them.
+    callers: HashMap<u64, Arc<CellSet>>,
 }
 
 // === impl Cells ===
@@ -24,6 +27,12 @@ impl Cells {
     pub fn limit(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<AtomicU64> {
         let known = earlier.and_then(|cells| cells.limits.get(&fingerprint));
         Arc::clone(self.limits.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
+    }
+
+    /// The cells of the caller with this fingerprint: the earlier snapshot's, or new ones.
+    pub fn caller(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<CellSet> {
+        let known = earlier.and_then(|cells| cells.callers.get(&fingerprint));
+        Arc::clone(self.callers.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
     }
 
     /// The counter with this fingerprint: the earlier snapshot's, or a new one.

@@ -1,16 +1,18 @@
 //! From the checked configuration to a snapshot. Everything that can be done once is done here, not on the way of a call.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
-use callgate_transport::tls::{self, TlsError};
+use callgate_transport::tls::{self, Tickets, TlsError};
 use callgate_transport::upstream::{Member, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
 
+use super::authorities::{Asked, KnownAuthority};
 use super::{
     Api, Cells, Guards, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
 };
@@ -32,6 +34,14 @@ pub enum CompileError {
         index: usize,
         /// Which of its certificates, and which of the two files: `certificate` or `key`.
         pair: Option<(usize, &'static str)>,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// The authorities that vouch for callers' certificates.
+    #[error("`authorities.{name}.ca` can't be used")]
+    Authority {
+        /// Its name.
+        name: String,
         /// What is wrong.
         source: TlsError,
     },
@@ -69,12 +79,14 @@ impl Snapshot {
             hosts.add(api.host.as_deref(), &compiled);
         }
         let plans = config.plans.iter().map(|(name, plan)| compiler.plan(name, plan)).collect();
+        let authorities = compiler.authorities(&config)?;
         let bound = bound_listeners(&config, previous);
-        let listeners = bound
-            .iter()
-            .enumerate()
-            .map(|(index, listen)| listener(index, listen, global))
-            .collect::<Result<_, _>>()?;
+        let mut tickets = Tickets::default();
+        let mut listeners = Vec::with_capacity(bound.len());
+        for (index, listen) in bound.iter().enumerate() {
+            let earlier = previous.map(|snapshot| &snapshot.tickets);
+            listeners.push(listener(index, listen, global, &authorities, earlier, &mut tickets)?);
+        }
         let trusted = config.trusted_proxies.clone();
         Ok(Snapshot {
             generation: previous.map_or(1, |snapshot| snapshot.generation + 1),
@@ -85,6 +97,7 @@ impl Snapshot {
             lockout: config.lockout,
             bound,
             cells: compiler.cells,
+            tickets,
             config,
         })
     }
@@ -105,14 +118,26 @@ pub(crate) fn same_sockets(one: &[config::Listen], other: &[config::Listen]) -> 
     one.iter().map(socket).eq(other.iter().map(socket))
 }
 
-fn listener(index: usize, listen: &config::Listen, global: Watched) -> Result<ListenerPolicy, CompileError> {
+fn listener(
+    index: usize,
+    listen: &config::Listen,
+    global: Watched,
+    authorities: &HashMap<&str, Arc<KnownAuthority>>,
+    earlier: Option<&Tickets>,
+    tickets: &mut Tickets,
+) -> Result<ListenerPolicy, CompileError> {
+    let asked = listen.client_certificates.iter().filter_map(|name| authorities.get(name.as_str()).cloned());
+    let asked = (!listen.client_certificates.is_empty()).then(|| Asked::new(asked.collect()));
     let files: Vec<_> = listen.tls.iter().map(|pair| (pair.certificate.clone(), pair.key.clone())).collect();
-    let tls = (!files.is_empty()).then(|| tls::server_tls(&files)).transpose();
+    let by = asked.as_ref().map(Asked::authorities).unwrap_or_default();
+    let tls = || tls::server_tls(&files, &by, tickets.of(earlier, index, &by)?);
+    let tls = (!files.is_empty()).then(tls).transpose();
     let tls = tls.map_err(|source| CompileError::Listener { index, pair: pair_of(listen, &source), source })?;
     Ok(ListenerPolicy {
         tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
         names: tls.as_ref().map(|tls| Arc::clone(&tls.names)),
         certificates: tls.map_or_else(Vec::new, |tls| tls.certificates),
+        asked,
         name: listen.address.to_string().into(),
         ip: IpPolicy::compile(&listen.ip, &format!("listen[{index}]")),
         cleartext_allowed: listen.cleartext == config::Cleartext::Allow,
@@ -144,6 +169,7 @@ impl CompileError {
                 steps(&["listen", &index.to_string(), "tls", &pair.to_string(), file])
             }
             CompileError::Listener { index, pair: None, .. } => steps(&["listen", &index.to_string(), "tls"]),
+            CompileError::Authority { name, .. } => steps(&["authorities", name, "ca"]),
             CompileError::Tls { api, .. } => steps(&["apis", api, "upstream", "tls", "ca"]),
         }
     }
@@ -152,6 +178,16 @@ impl CompileError {
 // === impl Compiler ===
 
 impl Compiler<'_> {
+    fn authorities<'c>(&mut self, config: &'c Config) -> Result<HashMap<&'c str, Arc<KnownAuthority>>, CompileError> {
+        let compile = |authority: &'c config::Authority| {
+            let compiled = KnownAuthority::compile(authority, self.earlier, &mut self.cells);
+            let compiled =
+                compiled.map_err(|source| CompileError::Authority { name: authority.name.clone(), source })?;
+            Ok((authority.name.as_str(), Arc::new(compiled)))
+        };
+        config.authorities.iter().map(compile).collect()
+    }
+
     fn api(&mut self, api: &config::Api) -> Result<Api, CompileError> {
         let place = format!("apis.{}", api.name);
         let keys = KeyPlaces {
@@ -162,8 +198,8 @@ impl Compiler<'_> {
         let guards = self.guards(&api.guards, &place, &place, self.global, keys.header.as_ref());
         let routes: Vec<Route> =
             api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
-        let takes_keys = guards.access != Some(Access::Public)
-            || routes.iter().any(|route| route.guards.access == Some(Access::Key));
+        let takes_key = |access: Option<Access>| access.is_some_and(Access::takes_key);
+        let takes_keys = takes_key(guards.access) || routes.iter().any(|route| takes_key(route.guards.access));
         Ok(Api {
             name: api.name.as_str().into(),
             path: api.path.clone(),

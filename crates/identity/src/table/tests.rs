@@ -51,6 +51,17 @@ fn record(id: KeyId, text: &str, pepper_id: u32, consumer_id: i64) -> Key {
     }
 }
 
+#[test]
+fn a_consumer_is_found_by_its_name_until_it_is_removed() {
+    let table = KeyTable::new(peppers(), &[consumer(1)], []);
+    let find = |name: &str| table.consumer_named(&NameDigest::of(name)).map(|found| found.id);
+    assert_eq!((find("consumer-1"), find("consumer-2"), find("Consumer-1")), (Some(1), None, None));
+    table.put_consumer(&consumer(2));
+    assert_eq!(find("consumer-2"), Some(2));
+    table.remove_consumer(1, 0);
+    assert_eq!((find("consumer-1"), find("consumer-2")), (None, Some(2)));
+}
+
 fn answer(verdict: &Result<Arc<KeyEntry>, KeyFault>) -> String {
     match verdict {
         Ok(entry) => format!("good {}", entry.id),

@@ -139,6 +139,16 @@ lessons! {
         "Send exactly one; look for a default header in the client's configuration.",
         "Nothing, mostly. If an upstream needs an Authorization field of its own, set `keys: { bearer: false }`.",
         "`X-API-Key: …` beside `Authorization: Bearer …` with another key.";
+    CertificateMissing:
+        "The API or route takes client certificates, and the connection's client showed none: it has none, or it was not asked because the listener lacks `client_certificates`, or something in front of the gate ends TLS.",
+        "Connect with the certificate and its key; `curl --cert client.pem --key client.key`.",
+        "Write `client_certificates` on the listener, and let TLS end at the gate: a balancer may pass it through with the PROXY protocol.",
+        "A service whose new deployment lost its key file.";
+    CertificateUnknown:
+        "The client holds a certificate, but no authority that the listener asks for vouches for it now, or none of its names is a caller's. `detail` says which.",
+        "Renew an expired certificate; otherwise ask the API's operator which authority and which name are known.",
+        "Add the name under `authorities.NAME.callers`, and its consumer with `callgate consumers create`. Only subject alternative names count: hosts and URIs.",
+        "A certificate with a common name and no subject alternative name.";
     LockedOut:
         "Too many wrong credentials came from this address lately, and here is another one. A valid key from the same address still passes.",
         "Stop retrying with the wrong key, correct it, and call again: the right one is taken at once.",

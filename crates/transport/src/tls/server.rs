@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ProducesTickets;
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
+use super::clients::Asking;
 use super::names::ByName;
-use super::{TlsError, Validity};
+use super::{Authority, TlsError, Validity};
 
 /// What a listener with TLS is made of.
 #[derive(Debug, Clone)]
@@ -37,11 +39,16 @@ pub struct CertificateFacts {
 }
 
 /// Reads what a listener needs: pairs of a chain in PEM and its key in PEM. The first one is for clients that name no host,
-/// or one that no certificate is for. TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
+/// or one that no certificate is for. Clients are asked for a certificate of these authorities, if there are any. TLS 1.2
+/// and 1.3, HTTP/2 before HTTP/1.1.
 ///
 /// # Errors
 /// [`TlsError`], which names the files.
-pub fn server_tls(pairs: &[(PathBuf, PathBuf)]) -> Result<ServerTls, TlsError> {
+pub fn server_tls(
+    pairs: &[(PathBuf, PathBuf)],
+    authorities: &[&Authority],
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<ServerTls, TlsError> {
     let provider = Arc::new(default_provider());
     let mut names: Option<ByName> = None;
     let mut certificates = Vec::with_capacity(pairs.len());
@@ -55,13 +62,14 @@ pub fn server_tls(pairs: &[(PathBuf, PathBuf)]) -> Result<ServerTls, TlsError> {
         certificates.push(facts(&certified, chain, own_names)?);
     }
     let names = Arc::new(names.ok_or(TlsError::NoCertificate)?);
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(names.clone());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = match authorities {
+        [] => builder.with_no_client_auth(),
+        _ => builder.with_client_cert_verifier(Arc::new(Asking::of(authorities))),
+    };
+    let mut config = builder.with_cert_resolver(names.clone());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Resumption without memory per client; its keys rotate every few hours.
-    config.ticketer = Ticketer::new()?;
+    config.ticketer = tickets;
     Ok(ServerTls { config: Arc::new(config), names, certificates })
 }
 

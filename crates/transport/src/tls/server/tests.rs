@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::greet::{GreetError, Protocol, greet};
 use crate::serve::{Drain, Server};
-use crate::tls::client_config;
+use crate::tls::{Tickets, client_config};
 use crate::upstream::{self, Kind, Pool};
 use crate::{BoxError, Timing};
 
@@ -29,6 +29,11 @@ fn pair(folder: &Path, file: &str, names: &[&str]) -> (PathBuf, PathBuf) {
     fs::write(&chain, made.cert.pem()).unwrap();
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     (chain, key)
+}
+
+/// A listener's TLS with these certificates, which asks for none.
+fn server_tls(pairs: &[(PathBuf, PathBuf)]) -> Result<ServerTls, TlsError> {
+    super::server_tls(pairs, &[], Tickets::default().of(None, 0, &[]).unwrap())
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {

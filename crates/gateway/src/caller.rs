@@ -1,0 +1,103 @@
+//! Who a call is from, once identified: a consumer, and the credential that says so.
+
+use std::fmt;
+use std::sync::Arc;
+
+use callgate_identity::{CellSet, ConsumerEntry, Grants, KeyEntry, NameDigest};
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// The holder of a key.
+    Key(Arc<KeyEntry>),
+    /// The holder of a client certificate.
+    Certificate {
+        /// Whose it is.
+        consumer: Arc<ConsumerEntry>,
+        /// What the configuration says of it.
+        caller: Arc<CertificateCaller>,
+    },
+}
+
+/// Who calls with a certificate, as compiled from the configuration.
+#[derive(Debug)]
+pub struct CertificateCaller {
+    /// The name in the certificate.
+    pub name: Box<str>,
+    /// Its consumer's name, ready to be looked up.
+    pub consumer: NameDigest,
+    /// What it may do.
+    pub grants: Grants,
+    /// The cells of limits that count per key: a certificate is its holder's key. They outlive the snapshot.
+    pub cells: Arc<CellSet>,
+    /// Differs from that of every other caller; for quotas that count per key.
+    pub number: u64,
+    /// The same for the store, which keeps it for longer than a process.
+    pub subject: Box<str>,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// Whose calls these are.
+    #[must_use]
+    pub fn consumer(&self) -> &Arc<ConsumerEntry> {
+        match self {
+            Caller::Key(entry) => &entry.consumer,
+            Caller::Certificate { consumer, .. } => consumer,
+        }
+    }
+
+    /// What the credential may do.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        match self {
+            Caller::Key(entry) => &entry.grants,
+            Caller::Certificate { caller, .. } => &caller.grants,
+        }
+    }
+
+    /// The cells of limits that count per key.
+    #[must_use]
+    pub fn cells(&self) -> &CellSet {
+        match self {
+            Caller::Key(entry) => &entry.cells,
+            Caller::Certificate { caller, .. } => &caller.cells,
+        }
+    }
+
+    /// The key, if it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Arc<KeyEntry>> {
+        match self {
+            Caller::Key(entry) => Some(entry),
+            Caller::Certificate { .. } => None,
+        }
+    }
+
+    /// The subject of quotas that count per key, as a number.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Caller::Key(entry) => u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default()),
+            Caller::Certificate { caller, .. } => caller.number,
+        }
+    }
+
+    /// The same for the store.
+    pub(crate) fn subject(&self) -> String {
+        match self {
+            Caller::Key(entry) => format!("key:{}", entry.id),
+            Caller::Certificate { caller, .. } => caller.subject.to_string(),
+        }
+    }
+}
+
+/// The credential at the beginning of a sentence: `Key Ab12Cd34`.
+impl fmt::Display for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Key(entry) => write!(formatter, "Key {}", entry.id),
+            Caller::Certificate { caller, .. } => write!(formatter, "The certificate of `{}`", caller.name),
+        }
+    }
+}
