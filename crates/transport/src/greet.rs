@@ -1,5 +1,6 @@
 //! The first bytes of a connection: the PROXY header, TLS, and which HTTP the client speaks.
 
+mod plain;
 mod relayed;
 mod replay;
 
@@ -15,7 +16,7 @@ use callgate_wire::proxy::ProxyFault;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -68,6 +69,9 @@ pub enum GreetError {
     /// A balancer should have said whom it relays.
     #[error(transparent)]
     NotRelayed(ProxyFault),
+    /// It speaks HTTP without TLS, which it was told.
+    #[error("plain HTTP came where TLS is spoken")]
+    Plain,
     /// The handshake failed.
     #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),
@@ -100,11 +104,18 @@ pub async fn greet(
     tls: Option<Arc<ServerConfig>>,
     timing: &Timing,
 ) -> Result<Greeted<ClientIo>, GreetError> {
-    let socket = Guarded::new(socket, timing.write_stall_max);
     let Some(config) = tls else {
+        let socket = Guarded::new(socket, timing.write_stall_max);
         return sniff(ClientIo::Plain(socket), None, timing).await;
     };
-    let handshake = timeout(timing.handshake_max, TlsAcceptor::from(config).accept(socket));
+    let until = Instant::now() + timing.handshake_max;
+    let plain = timeout_at(until, plain::begins_plain_http(&socket)).await.map_err(|_| GreetError::TooSlow)?;
+    if plain.map_err(GreetError::Broken)? {
+        plain::refuse(socket).await;
+        return Err(GreetError::Plain);
+    }
+    let socket = Guarded::new(socket, timing.write_stall_max);
+    let handshake = timeout_at(until, TlsAcceptor::from(config).accept(socket));
     let stream = handshake.await.map_err(|_| GreetError::TooSlow)?.map_err(GreetError::Handshake)?;
     let session = stream.get_ref().1;
     let facts = TlsFacts {

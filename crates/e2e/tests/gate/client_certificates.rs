@@ -323,6 +323,7 @@ fn authorities_that_are_none_are_told_at_their_line() {
     let yaml = house.yaml(BILLING, "access: certificate");
     fs::write(house.folder.path().join("partners.pem"), "nothing of the kind").unwrap();
     let output = TestGate::refuses_to_start(house.folder.path(), &yaml);
-    let told = output.stderr.contains("partners.pem holds no certificate") && output.stderr.contains("callgate.yaml:4:");
+    let told =
+        output.stderr.contains("partners.pem holds no certificate") && output.stderr.contains("callgate.yaml:4:");
     assert!(output.code == Some(1) && told && output.stderr.contains("^^^^^^^^^^^^"), "{output}");
 }

@@ -152,6 +152,22 @@ fn http_is_sent_to_https() {
 }
 
 #[test]
+fn plain_http_on_a_tls_port_hears_that_it_is_one() {
+    let (folder, _, _) = certificates();
+    let gate = TestGate::start_in(folder, &gate_yaml(BOTH, &api("shop", "http://127.0.0.1:9", "access: public")));
+    let answer = gate.call("GET /shop/a").send();
+    assert_eq!(answer.summary(), "400 malformed_request");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("https://"), "{answer}");
+    // A body that is still coming does not take the answer away.
+    let output = tools::curl(&["-d", &"x".repeat(3000), "-w", " %{http_code}", &format!("{}/shop/a", gate.url())]);
+    assert!(output.stdout.ends_with(" 400"), "{output}");
+    // Anything else is left to TLS, which answers with an alert.
+    let mut client = RawClient::connect(gate.address());
+    client.send([0x80, 1, 2, 3, 4, 5, 6, 7]);
+    assert!(!client.rest().starts_with(b"HTTP"));
+}
+
+#[test]
 fn a_certificate_that_does_not_fit_its_key_is_found_before_anything_starts() {
     let (folder, _, _) = certificates();
     std::fs::copy(folder.path().join("two.key"), folder.path().join("one.key")).unwrap();
