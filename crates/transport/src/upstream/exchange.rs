@@ -13,7 +13,7 @@ use http_body::Body;
 use super::connection::Connection;
 use super::encode;
 use super::error::{Kind, UpstreamError};
-use super::head::{Finder, Head, HeadFault};
+use super::head::{self, Finder, Head, HeadFault};
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;
 
@@ -123,7 +123,10 @@ impl Exchange {
                 return Err(HeadFault::Syntax(None));
             }
             let found = self.finder.take(&mut connection.read, bounds::UPSTREAM_HEAD_BYTES_MAX);
-            let Some(block) = found.map_err(|_| HeadFault::TooLong)? else { return Ok(None) };
+            let Some(block) = found.map_err(|_| HeadFault::TooLong)? else {
+                // Nobody waits for the end of what can't become a head: another protocol's greeting may have none.
+                return if head::may_begin(&connection.read) { Ok(None) } else { Err(HeadFault::Syntax(None)) };
+            };
             let method = request.method().clone();
             let head = Head::parse(&block, &method, request.headers_mut())?;
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -120,6 +120,16 @@ impl HeadFault {
     }
 }
 
+/// Whether these bytes, the first that have come, can become a head: it begins with the protocol's name and major version
+/// (RFC 9112 section 4), after empty lines, which a parser may pass over (section 2.2).
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"HTTP/1.";
+    let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let bytes = bytes.get(blank..).unwrap_or_default();
+    let known = bytes.len().min(BEGIN.len());
+    bytes.get(..known) == BEGIN.get(..known)
+}
+
 /// Fields of a block; the values are slices of it, not copies.
 pub(super) fn field(block: &Bytes, field: &httparse::Header<'_>) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;

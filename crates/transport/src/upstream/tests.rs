@@ -162,6 +162,8 @@ fn a_response_up_to_the_end_of_the_connection_is_whole() {
 #[test]
 fn answers_that_are_none() {
     check(&["garbage\r\n\r\n"], ["Invalid Upstream retry_safe=false"; 3]);
+    check(&["SSH-2.0-OpenSSH_9.0\r\n"], ["Invalid Upstream retry_safe=false"; 3]);
+    check(&["HTTP/2 200\r\n"], ["Invalid Upstream retry_safe=false"; 3]);
     check(&["HTTP/1.1 20 OK\r\n\r\n"], ["Invalid Upstream retry_safe=false"; 3]);
     check(&["HTTP/1.1 099 Odd\r\n\r\n"], ["Invalid Upstream retry_safe=false"; 3]);
     check(
@@ -170,6 +172,7 @@ fn answers_that_are_none() {
     );
     check(&["HTTP/1.1 101 Switching Protocols\r\n\r\n"], ["Switched Upstream retry_safe=false"; 3]);
     check(&[""], ["Closed Upstream retry_safe=false"; 3]);
+    check(&["HT"], ["Closed Upstream retry_safe=false"; 3]);
     check(&["HTTP/1.1 200"], ["Closed Upstream retry_safe=false"; 3]);
 }
 
