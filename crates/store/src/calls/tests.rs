@@ -254,6 +254,18 @@ async fn usage_adds_up() {
 }
 
 #[tokio::test]
+async fn much_usage_adds_up_too() {
+    let (_folder, calls) = open(1 << 30).await;
+    // More than two statements, and every row twice.
+    let rows: Vec<UsageRow> = (0..600).flat_map(|status| [used(0, Some("ann"), status, 1), used(0, Some("ann"), status, 1)]).collect();
+    for _ in 0..2 {
+        calls.add_usage(&rows).await.unwrap();
+    }
+    let kept = calls.usage(UsageFilter::default()).await.unwrap();
+    assert_eq!(kept, (0..600).map(|status| used(0, Some("ann"), status, 4)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn old_usage_goes_by_whole_hours() {
     // Room for 2048 rows.
     let (_folder, calls) = open(2048 * 128 * 2).await;
