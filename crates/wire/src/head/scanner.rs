@@ -30,8 +30,10 @@ pub struct HeadScanner {
 pub fn find_end(bytes: &[u8], already_scanned: usize) -> Option<usize> {
     // The end may straddle the two readings.
     let from = already_scanned.saturating_sub(3).min(bytes.len());
-    let found = memchr::memmem::find(bytes.get(from..)?, b"\r\n\r\n")?;
-    Some(from + found + 4)
+    // Line by line: a search for all four bytes stops at every line's end as well, and is made anew for every head.
+    memchr::memchr_iter(b'\n', bytes.get(from..)?)
+        .map(|at| from + at + 1)
+        .find(|end| bytes.get(..*end).is_some_and(|head| head.ends_with(b"\r\n\r\n")))
 }
 
 /// Whether these first bytes can never become a head that is served: answered at once instead of at a timeout.
