@@ -257,7 +257,8 @@ async fn usage_adds_up() {
 async fn much_usage_adds_up_too() {
     let (_folder, calls) = open(1 << 30).await;
     // More than two statements, and every row twice.
-    let rows: Vec<UsageRow> = (0..600).flat_map(|status| [used(0, Some("ann"), status, 1), used(0, Some("ann"), status, 1)]).collect();
+    let rows: Vec<UsageRow> =
+        (0..600).flat_map(|status| [used(0, Some("ann"), status, 1), used(0, Some("ann"), status, 1)]).collect();
     for _ in 0..2 {
         calls.add_usage(&rows).await.unwrap();
     }
