@@ -4,6 +4,7 @@ mod acts;
 mod exchange;
 mod follow;
 mod tls;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use http::Uri;
 
 pub use follow::Following;
 pub use tls::client_config;
+pub use upgrade::upgrade;
 
 use crate::problem::{AdminCode, AdminError, with_sources};
 use crate::socket;

@@ -4,12 +4,16 @@ use std::pin::Pin;
 
 use callgate_records::Follow;
 use callgate_store::CallFilter;
+use tokio::net::UnixStream;
 
 use crate::problem::{AdminCode, AdminError};
 use crate::views::{GateSummary, Lost, Plan, Reloaded};
 
 /// A future that the trait can hand out.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Hands the gate over to the process at the other end of a connection.
+pub type Handover = Box<dyn FnOnce(UnixStream) -> Boxed<'static, ()> + Send>;
 
 /// The running gate, as the admin API sees it.
 pub trait Operations: Send + Sync + 'static {
@@ -31,6 +35,14 @@ pub trait Operations: Send + Sync + 'static {
     /// What the gate could not keep; nothing where no gate runs.
     fn lost(&self) -> Option<Lost> {
         None
+    }
+
+    /// Begins to hand the gate over to another process. Dropping what this gives ends it again.
+    ///
+    /// # Errors
+    /// No gate runs, it is stopping, or it is being handed over already.
+    fn begin_handover(&self) -> Result<Handover, AdminError> {
+        Err(AdminError::new(AdminCode::NotRunning, "no gate is running here: start one with `callgate serve`"))
     }
 
     /// Calls as they end, from now on; nothing where no gate runs.

@@ -138,6 +138,7 @@ impl From<RegistryError> for AdminError {
         match error {
             RegistryError::Request { problems } => AdminError::with_problems(AdminCode::RequestUnfit, problems),
             RegistryError::AlreadyImported { .. } => AdminError::new(AdminCode::Conflict, error.to_string()),
+            RegistryError::HandedOver => AdminError::new(AdminCode::StoreUnavailable, error.to_string()),
             RegistryError::Store(error) => error.into(),
             other => AdminError::new(AdminCode::Internal, other.to_string()),
         }

@@ -7,7 +7,7 @@ use axum::routing::{delete, get, post};
 use crate::access;
 use crate::desk::Desk;
 use crate::problem::{AdminCode, AdminError};
-use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens};
+use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens, upgrade};
 
 /// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
 pub fn router(desk: Desk) -> Router {
@@ -16,6 +16,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/plans", get(gate::plans))
         .route("/v1/reload", post(gate::reload))
         .route("/v1/backup", post(gate::backup))
+        .route("/v1/upgrade", post(upgrade::upgrade))
         .route("/v1/consumers", get(consumers::list).post(consumers::create))
         .route("/v1/consumers/{name}", get(consumers::show).patch(consumers::set_plan).delete(consumers::remove))
         .route("/v1/keys", get(keys::list).post(keys::create))

@@ -7,6 +7,7 @@ pub(crate) mod follow;
 pub(crate) mod gate;
 pub(crate) mod keys;
 pub(crate) mod tokens;
+pub(crate) mod upgrade;
 
 use callgate_identity::when;
 use callgate_model::bounds::LISTING_MAX;

@@ -107,6 +107,37 @@ impl AdminSocket {
         Ok(AdminSocket { listener, path, identity, own_uid })
     }
 
+    /// Binds a socket beside the one of the gate that runs on a data folder, for [`AdminSocket::take_place`].
+    ///
+    /// # Errors
+    /// See [`SocketError`].
+    pub fn bind_beside(data_dir: &Path) -> Result<AdminSocket, SocketError> {
+        let data_dir = fs::canonicalize(data_dir).map_err(at(data_dir, "found"))?;
+        let own_uid = own_uid().map_err(at(&data_dir, "judged"))?;
+        make_private_folder(&data_dir.join(FOLDER), own_uid)?;
+        let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let path = beside(&place(&data_dir, runtime_dir.as_deref(), own_uid)?);
+        if path.as_os_str().len() > PATH_BYTES_MAX {
+            return Err(SocketError::TooLong { path });
+        }
+        clear(&path)?;
+        let listener = UnixListener::bind(&path).map_err(at(&path, "bound"))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(at(&path, "made private"))?;
+        let identity = identity(&path).map_err(at(&path, "read"))?;
+        Ok(AdminSocket { listener, path, identity, own_uid })
+    }
+
+    /// Puts a socket that was bound beside another in that one's place: whoever connects from now on comes here.
+    ///
+    /// # Errors
+    /// The file system says no.
+    pub fn take_place(&mut self) -> Result<(), SocketError> {
+        let path = self.path.with_extension("");
+        fs::rename(&self.path, &path).map_err(at(&path, "replaced"))?;
+        self.path = path;
+        Ok(())
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -183,6 +214,13 @@ fn place(data_dir: &Path, runtime_dir: Option<&Path>, own_uid: u32) -> Result<Pa
     data_dir.hash(&mut hasher);
     let far = runtime_dir.join(format!("callgate-{:016x}.sock", hasher.finish()));
     if far.as_os_str().len() > PATH_BYTES_MAX { Err(SocketError::TooLong { path: far }) } else { Ok(far) }
+}
+
+/// `sock` → `sock.next`. The far place has an extension already, which stays.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
+    PathBuf::from(name)
 }
 
 fn make_private_folder(folder: &Path, own_uid: u32) -> Result<(), SocketError> {
@@ -314,6 +352,23 @@ mod tests {
         fs::set_permissions(runtime.path(), Permissions::from_mode(0o755)).unwrap();
         let open = AdminSocket::bind_with(&deep, Some(runtime.path())).unwrap_err();
         assert!(open.to_string().contains("chmod 700"), "{open}");
+    }
+
+    #[tokio::test]
+    async fn one_takes_the_place_of_another_without_a_moment_of_none() {
+        let data = tempfile::tempdir().unwrap();
+        let first = AdminSocket::bind_with(data.path(), None).unwrap();
+        let path = first.path().to_owned();
+        let mut second = AdminSocket::bind_beside(data.path()).unwrap();
+        assert!(connect(data.path()).await.unwrap().is_some());
+        second.take_place().unwrap();
+        assert_eq!(second.path(), path);
+        let (asked, came) = tokio::join!(connect(data.path()), second.listener().accept());
+        assert!(asked.unwrap().is_some() && came.is_ok());
+        drop(first);
+        assert!(path.exists(), "the first leaves the second's file alone");
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -7,7 +7,10 @@ mod memory;
 mod operations;
 mod reload;
 mod running;
+mod sockets;
+mod upgrade;
 
 pub use inherited::Inherited;
 pub use reload::Reloader;
 pub use running::{Address, Leave, Running};
+pub use upgrade::Predecessor;

@@ -37,6 +37,8 @@ pub struct Gate {
     /// Every snapshot that somebody may still hold.
     snapshots: Mutex<Vec<Weak<Snapshot>>>,
     draining: AtomicBool,
+    /// Another process serves in this one's place.
+    handed_over: AtomicBool,
     /// The configuration it was started with: what needs a restart is what differs from it.
     started: Arc<Config>,
     /// Calls under way, one counter a worker: a shared one would be a line that all workers fight for.
@@ -83,6 +85,7 @@ impl Gate {
             recorder,
             clock,
             draining: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
             started,
             running: Mutex::default(),
         }
@@ -150,6 +153,17 @@ impl Gate {
     /// From here on readiness says no, and connections close after their call.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// From here on another process says whether the gate is ready, on the same address.
+    pub fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Release);
+    }
+
+    /// Whether another process serves in this one's place.
+    #[must_use]
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Acquire)
     }
 
     /// Whether the gate is on its way down.

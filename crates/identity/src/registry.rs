@@ -19,8 +19,12 @@ use crate::request::{self, Checked, KeyRequest};
 use crate::table::{KeyFault, KeyTable};
 use crate::when;
 
+mod succession;
 #[cfg(test)]
 mod tests;
+
+use succession::Succession;
+pub use succession::{Changes, Paused};
 
 /// Store, key table and clock, behind acts. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,7 +38,9 @@ struct Inner {
     /// The first word of minted keys; a reload may change it.
     brand: ArcSwap<String>,
     /// Held from commit to apply, so that acts reach the table in the order in which they were committed.
-    acts: Mutex<()>,
+    acts: Arc<Mutex<()>>,
+    /// What this process shares with others over the same store, while one takes the place of the other.
+    succession: Succession,
 }
 
 /// Why an act was not done.
@@ -63,6 +69,9 @@ pub enum RegistryError {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another process has taken this one's place.
+    #[error("another process has just taken this gate over: try again, and it answers")]
+    HandedOver,
     /// The act's task was ended with the runtime: whether it was committed is not known.
     #[error("the program is ending; look whether the act was done, and repeat it if not")]
     Ending,
@@ -78,7 +87,14 @@ impl Registry {
     pub async fn open(store: Store, clock: Clock, brand: impl Into<String>) -> Result<Registry, RegistryError> {
         let table = Arc::new(KeyTable::load(&store).await?);
         let brand = ArcSwap::from_pointee(brand.into());
-        Ok(Registry(Arc::new(Inner { store, table, clock, brand, acts: Mutex::default() })))
+        Ok(Registry(Arc::new(Inner {
+            store,
+            table,
+            clock,
+            brand,
+            acts: Arc::default(),
+            succession: Succession::default(),
+        })))
     }
 
     /// The table that workers verify keys with.
@@ -299,7 +315,12 @@ impl Registry {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move {
             let _in_order = inner.acts.lock().await;
-            act(Arc::clone(&inner)).await
+            inner.succession.check()?;
+            let done = act(Arc::clone(&inner)).await;
+            if done.is_ok() {
+                inner.succession.tell().await;
+            }
+            done
         });
         task.await.unwrap_or(Err(RegistryError::Ending))
     }

@@ -255,6 +255,15 @@ impl KeyTable {
         writer.grants.retain(|grants| Arc::strong_count(grants) > 1);
     }
 
+    /// Takes over what a store holds, after another process has changed it: what is new, what changed, and what is gone.
+    pub(crate) fn take_over(&self, consumers: &[Consumer], keys: &[Key], now_ms: i64) {
+        let known: HashSet<i64> = consumers.iter().map(|consumer| consumer.id).collect();
+        let gone: Vec<i64> = self.writer().consumers.keys().copied().filter(|id| !known.contains(id)).collect();
+        consumers.iter().for_each(|consumer| self.put_consumer(consumer));
+        keys.iter().for_each(|key| self.put_key(key));
+        gone.into_iter().for_each(|id| self.remove_consumer(id, now_ms));
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

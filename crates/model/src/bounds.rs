@@ -91,6 +91,11 @@ pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(3_600);
 /// Files that a process should be able to open: two thousand clients, each with a call at an upstream.
 pub const FILES_MIN: u64 = 4_096;
 
+/// When a gate is handed to another process: from the pause of administrative acts until that one serves.
+pub const UPGRADE_TIME_MAX: Duration = Duration::from_secs(30);
+/// Sockets that go along, which the kernel passes in one message (SCM_MAX_FD is 253).
+pub const UPGRADE_SOCKETS_MAX: usize = 250;
+
 /// Records waiting for the recorder; refusals have a queue of their own of the same size.
 pub const RECORD_QUEUE_MAX: usize = 65_536;
 /// Addresses with a limit cell of their own; past it, whole /24 and /48 networks share one.

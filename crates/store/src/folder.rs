@@ -1,7 +1,9 @@
 //! The data folder: for one user and one process.
 
-use std::fs::TryLockError;
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::error::StoreError;
@@ -11,8 +13,12 @@ use crate::file::{self, FileError};
 /// ends, so there is never a stale lock to clean up.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    _file: std::fs::File,
+    file: Arc<File>,
 }
+
+/// The lock of a hold, as long as that lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Lock(Weak<File>);
 
 /// How often a held folder is looked at again before giving up: a gate that just ended lets go within this, so a restart
 /// does not fail on its own predecessor.
@@ -52,6 +58,41 @@ pub(crate) async fn hold(folder: &Path) -> Result<Hold, StoreError> {
     try_hold(folder, &path)
 }
 
+/// The hold that another process has passed with its lock. The two share it from then on, and the kernel lets go of the
+/// folder when both have ended: at no moment in between could a third one take it.
+///
+/// # Errors
+/// What was passed is not this folder's lock, or does not hold it.
+pub(crate) fn inherit(folder: &Path, mut lock: File) -> Result<Hold, StoreError> {
+    let path = lock_path(folder);
+    let failed = |error| StoreError::File(FileError { path: path.clone(), act: "take over", error });
+    let (passed, there) = (lock.metadata().map_err(failed)?, std::fs::metadata(&path).map_err(failed)?);
+    let same = (passed.dev(), passed.ino()) == (there.dev(), there.ino());
+    // A lock that is shared is taken again without a wait; another's is not.
+    if !same || lock.try_lock().is_err() {
+        return Err(StoreError::Held { folder: folder.to_owned(), pid: None });
+    }
+    file::overwrite(&mut lock, &path, &format!("{}\n", std::process::id()))?;
+    Ok(Hold { file: Arc::new(lock) })
+}
+
+// === impl Hold ===
+
+impl Hold {
+    pub(crate) fn lock(&self) -> Lock {
+        Lock(Arc::downgrade(&self.file))
+    }
+}
+
+// === impl Lock ===
+
+impl Lock {
+    /// A descriptor of the same lock, to be passed to another process.
+    pub(crate) fn share(&self) -> Option<File> {
+        self.0.upgrade()?.try_clone().ok()
+    }
+}
+
 const LOCK_FILE: &str = "lock";
 
 fn lock_path(folder: &Path) -> PathBuf {
@@ -68,7 +109,7 @@ fn try_hold(folder: &Path, path: &Path) -> Result<Hold, StoreError> {
     match lock.try_lock() {
         Ok(()) => {
             file::overwrite(&mut lock, path, &format!("{}\n", std::process::id()))?;
-            Ok(Hold { _file: lock })
+            Ok(Hold { file: Arc::new(lock) })
         }
         Err(TryLockError::WouldBlock) => {
             let pid = file::read_text(path)?.trim().parse().ok();

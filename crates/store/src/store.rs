@@ -1,5 +1,6 @@
 //! The open store.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,16 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    lock: folder::Lock,
     clock: Clock,
     peppers: Peppers,
 }
 
 /// How long another process's lock on a database is waited out.
 pub(crate) const BUSY_TIME: Duration = Duration::from_secs(5);
+
+/// The same where that process is known, and commits what it has left: on a slow disk that takes its time, and ends.
+const BESIDE_BUSY_TIME: Duration = Duration::from_secs(30);
 
 // === impl Store ===
 
@@ -60,9 +65,27 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let opening = Opening { schema: &MAIN, synchronous: SqliteSynchronous::Full, busy_time };
         refuse_lost(folder)?;
+        let lock = hold.lock();
         let main = Database::open(folder, opening, Some(hold)).await?;
         let peppers = Peppers::open(folder, &used_peppers(&main).await?)?;
-        Ok(Store { main, inner: Arc::new(Inner { folder: folder.to_owned(), clock, peppers }) })
+        Ok(Store { main, inner: Arc::new(Inner { folder: folder.to_owned(), lock, clock, peppers }) })
+    }
+
+    /// Opens a folder whose lock another process has passed to this one, and which both hold until that one ends. SQLite
+    /// keeps their transactions apart; which of them does what is theirs to agree on.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::Held`] when what was passed is not the lock.
+    pub async fn open_inherited(folder: &Path, lock: File, clock: Clock) -> Result<Store, StoreError> {
+        let hold = folder::inherit(folder, lock)?;
+        crate::backup::refuse_unfinished(folder)?;
+        Store::open_held(folder, clock, BESIDE_BUSY_TIME, hold).await
+    }
+
+    /// The lock of the folder, for another process to open it beside this one.
+    #[must_use]
+    pub fn share_lock(&self) -> Option<File> {
+        self.inner.lock.share()
     }
 
     /// Waits until everything asked for so far is on the disk, then closes the files and lets go of the folder. Later acts

@@ -99,7 +99,7 @@ impl TestGate {
     #[track_caller]
     fn start_fed(folder: TempDir, yaml: &str, wrapper: &str, stdin: Stdio) -> TestGate {
         std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
-        let (program, ready_line) = serve(folder.path(), wrapper, stdin);
+        let (program, ready_line) = serve(folder.path(), wrapper, "", stdin);
         let listeners = listeners(&ready_line);
         assert!(!listeners.is_empty(), "the ready line names no address: {ready_line}");
         TestGate { folder, program, wrapper: wrapper.to_owned(), ready_line, listeners }
@@ -282,10 +282,20 @@ impl TestGate {
         self.program.kill();
     }
 
+    /// Has another process take its place (`serve --upgrade`), waits until that one serves, and gives the old one, which ends
+    /// with its connections.
+    #[track_caller]
+    pub fn upgrade(&mut self) -> Program {
+        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, "--upgrade", Stdio::null());
+        self.listeners = listeners(&ready_line);
+        self.ready_line = ready_line;
+        std::mem::replace(&mut self.program, program)
+    }
+
     /// Starts it again on the same folder, after an end. Ports may differ.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, Stdio::null());
+        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, "", Stdio::null());
         self.listeners = listeners(&ready_line);
         self.program = program;
         self.ready_line = ready_line;
@@ -293,10 +303,10 @@ impl TestGate {
 }
 
 #[track_caller]
-fn serve(folder: &Path, wrapper: &str, stdin: Stdio) -> (Program, String) {
+fn serve(folder: &Path, wrapper: &str, option: &str, stdin: Stdio) -> (Program, String) {
     let mut program = Program::start_with(
         Command::new("bash")
-            .args(["-c", &format!("{wrapper}exec \"$0\" serve -c callgate.yaml")])
+            .args(["-c", &format!("{wrapper}exec \"$0\" serve {option} -c callgate.yaml")])
             .arg(binary())
             .current_dir(folder)
             .env("RUST_BACKTRACE", "1")

@@ -122,6 +122,14 @@ impl Listener {
         Ok(Listener { socket, address })
     }
 
+    /// The socket once more, for another process.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn socket(&self) -> io::Result<StdListener> {
+        self.socket.try_clone()
+    }
+
     /// The address, with the port that was taken if 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

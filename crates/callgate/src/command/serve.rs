@@ -8,7 +8,7 @@ use callgate_config::{Loaded, Report};
 use callgate_gateway::Snapshot;
 use clap::Args;
 
-use crate::gateway::{Inherited, Leave, Reloader, Running, certificates};
+use crate::gateway::{Inherited, Leave, Predecessor, Reloader, Running, certificates};
 use crate::moment::Moments;
 use crate::service::Manager;
 use crate::signals::{Heard, Signals};
@@ -20,6 +20,9 @@ pub struct Serve {
     /// The configuration
     #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "callgate.yaml")]
     config: PathBuf,
+    /// Take the place of the gate that runs on the same data folder, without losing a call; a new version, for example
+    #[arg(long)]
+    upgrade: bool,
 }
 
 // === impl Serve ===
@@ -31,7 +34,14 @@ impl Serve {
     /// Why it could not start.
     pub async fn run(self) -> Result<()> {
         let signals = Signals::listen()?;
-        let running = Running::start_with(load(&self.config)?, Inherited::from_service_manager()?).await?;
+        let config = load(&self.config)?;
+        let (predecessor, inherited) = if self.upgrade {
+            let (predecessor, inherited) = Predecessor::of(&config.data_dir).await?;
+            (Some(predecessor), inherited)
+        } else {
+            (None, Inherited::from_service_manager()?)
+        };
+        let running = Running::start_with(config, inherited, predecessor).await?;
         let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone());
         tell_ready(&running);
         follow_until_stopped(running, Some(reloader), signals).await
@@ -89,7 +99,7 @@ pub fn tell_ready(running: &Running) {
     terminal::say(&line);
 }
 
-/// Serves until SIGTERM or SIGINT, then stops. SIGHUP reads the file again, if there is one; SIGUSR1 opens the access log
+/// Serves until SIGTERM or SIGINT, or until another process has taken this one's place, then stops. SIGHUP reads the file again, if there is one; SIGUSR1 opens the access log
 /// anew, for whoever rotates it.
 ///
 /// # Errors
@@ -102,7 +112,11 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, 
     let manager = Manager::from_env();
     manager.ready();
     let leave = loop {
-        match (signals.next().await, &reloader) {
+        let heard = tokio::select! {
+            heard = signals.next() => heard,
+            () = running.handed_over() => break Leave::HandedOver,
+        };
+        match (heard, &reloader) {
             (Heard::Stop, _) => break Leave::Announced,
             (Heard::Interrupt, _) => break Leave::AtOnce,
             (Heard::ReopenLog, _) => running.gate.recorder.reopen_log(),
@@ -119,7 +133,10 @@ pub async fn follow_until_stopped(running: Running, reloader: Option<Reloader>, 
     if let Some(following) = following {
         following.abort();
     }
-    manager.stopping(running.stops_within());
+    // To the manager, the gate goes on in another process.
+    if leave != Leave::HandedOver {
+        manager.stopping(running.stops_within());
+    }
     tokio::select! {
         () = running.stop(leave) => Ok(()),
         () = signals.stop() => bail!("told twice to stop: calls under way were cut, their records may be lost"),

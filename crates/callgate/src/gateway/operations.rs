@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use callgate_admin::operations::Boxed;
+use callgate_admin::operations::{Boxed, Handover};
 use callgate_admin::views::{ApiSummary, GateSummary, Lost, Plan, Reloaded};
 use callgate_admin::{AdminCode, AdminError, Operations};
 use callgate_config::{Config, HeaderRules};
@@ -13,6 +13,7 @@ use callgate_records::Follow;
 use callgate_store::CallFilter;
 use callgate_transport::gauge::Connections;
 
+use super::upgrade::Heirs;
 use super::{Address, Reloader};
 
 /// The running gate behind the admin API.
@@ -28,6 +29,8 @@ pub(super) struct RunningGate {
     pub(super) workers: usize,
     /// When it started, Unix milliseconds.
     pub(super) started_ms: i64,
+    /// Who may take its place.
+    pub(super) heirs: Heirs,
     /// How to take a changed file over; none when there is no file.
     pub(super) reloader: Mutex<Option<Reloader>>,
 }
@@ -91,6 +94,10 @@ impl Operations for RunningGate {
 
     fn lost(&self) -> Option<Lost> {
         Some(self.gate.recorder.lost().into())
+    }
+
+    fn begin_handover(&self) -> Result<Handover, AdminError> {
+        self.heirs.begin()
     }
 
     fn follow(&self, filter: CallFilter) -> Option<Follow> {

@@ -1,29 +1,29 @@
 //! A running gate: everything that `serve`, `guard` and `demo` start, and stop again in the right order.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use callgate_admin::socket::AdminSocket;
 use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
-use callgate_gateway::plane::{Bound, Patience, Plane};
+use callgate_gateway::plane::{Patience, Plane};
 use callgate_gateway::quota::Quotas;
 use callgate_gateway::{Gate, Snapshot, health};
 use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
 use callgate_records::{Recorder, RecorderConfig, RecorderGuard, Rotation};
 use callgate_store::{CallsDb, Store};
-use callgate_transport::listen::{self, Listener};
-use callgate_transport::tls;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::operations::RunningGate;
-use super::{Inherited, Reloader};
+use super::sockets::Sockets;
+use super::upgrade::{Estate, Heirs};
+use super::{Inherited, Predecessor, Reloader};
 use crate::service;
 
 /// How often it is written down which keys were used.
@@ -52,6 +52,8 @@ pub struct Running {
     plane: Plane,
     recorder: RecorderGuard,
     tasks: Vec<JoinHandle<()>>,
+    /// Health.
+    telling: Option<JoinHandle<()>>,
     operations: Arc<RunningGate>,
     /// Ends the admin API when it is dropped.
     ends_admin: watch::Sender<()>,
@@ -66,6 +68,8 @@ pub enum Leave {
     Announced,
     /// Somebody sits and waits: only calls under way are waited for.
     AtOnce,
+    /// Another process serves in this one's place: its connections end as they would, and nothing else is answered any more.
+    HandedOver,
 }
 
 /// One listening address.
@@ -93,22 +97,29 @@ impl Running {
     /// # Errors
     /// What is wrong, in words for people.
     pub async fn start(config: Config) -> Result<Running> {
-        Running::start_with(config, Inherited::default()).await
+        Running::start_with(config, Inherited::default(), None).await
     }
 
-    /// The same, on sockets that are open already where there are some.
+    /// The same, on sockets that are open already where there are some, and in the place of a gate that still serves.
     ///
     /// # Errors
-    /// What is wrong, in words for people.
-    pub async fn start_with(config: Config, mut inherited: Inherited) -> Result<Running> {
+    /// What is wrong, in words for people. A predecessor goes on as before then.
+    pub async fn start_with(
+        config: Config,
+        inherited: Inherited,
+        mut predecessor: Option<Predecessor>,
+    ) -> Result<Running> {
         service::raise_descriptors();
         let clock = Clock::system();
         let config = Arc::new(config);
         let snapshot = Snapshot::compile(Arc::clone(&config), None)?;
-        let bound = bind(&config, &mut inherited)?;
+        let Sockets { bound, health, admin: over_tcp, passed_on } = Sockets::open(&config, inherited).await?;
         let listening =
             bound.iter().map(|bound| Address { address: bound.listener.address(), tls: bound.tls }).collect();
-        let store = Store::open(&config.data_dir, clock.clone()).await?;
+        let store = match &mut predecessor {
+            Some(predecessor) => predecessor.share_store(&config.data_dir, clock.clone()).await?,
+            None => Store::open(&config.data_dir, clock.clone()).await?,
+        };
         let calls = CallsDb::open(&config.data_dir, bounds::CALLS_DB_BYTES_MAX).await?;
         let registry = Registry::open(store.clone(), clock.clone(), config.key_brand.clone()).await?;
         let records = RecorderConfig::new(clock.clone())
@@ -117,22 +128,21 @@ impl Running {
             .calls(calls.clone());
         let (handle, recorder) = Recorder::start(records)?;
         let (quotas, clerk) = Quotas::new(clock.clone());
-        quotas.recall(&store).await?;
+        match predecessor {
+            Some(_) => quotas.begin_beside_another(),
+            None => quotas.recall(&store).await?,
+        }
         let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         tasks.push(tokio::spawn(super::memory::watch(Arc::clone(&gate))));
-        let mut health_address = None;
-        if let Some(address) = config.health {
-            let listener = open(address, &mut inherited).await;
-            let listener = listener.with_context(|| format!("health: {address} can't be listened on"))?;
-            health_address = Some(listener.local_addr()?);
-            tasks.push(tokio::spawn(health::serve(Arc::clone(&gate), listener)));
-        }
+        let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;
+        let telling = health.map(|listener| tokio::spawn(health::serve(Arc::clone(&gate), listener)));
         let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         // The admin API is bound before the first call is taken: a socket that somebody holds is a reason not to start.
-        let socket = AdminSocket::bind(&config.data_dir)?;
-        let over_tcp = admin_over_tcp(&config, &mut inherited).await?;
-        inherited.expect_none_left()?;
+        let mut socket = match predecessor {
+            Some(_) => AdminSocket::bind_beside(&config.data_dir)?,
+            None => AdminSocket::bind(&config.data_dir)?,
+        };
         let plane = Plane::start(&gate, bound, workers, seed())?;
         super::gauges::register(&gate, &plane.connections);
         let operations = Arc::new(RunningGate {
@@ -141,8 +151,12 @@ impl Running {
             listening: Vec::clone(&listening),
             workers,
             started_ms: gate.clock.unix_ms(),
+            heirs: Heirs::of(Estate { sockets: passed_on, registry: registry.clone() }),
             reloader: Mutex::default(),
         });
+        if let Some(predecessor) = predecessor {
+            predecessor.dismiss(&registry, &mut socket).await?;
+        }
         let desk = Desk::new(registry.clone(), Some(calls.clone()), Arc::clone(&operations) as Arc<dyn Operations>);
         let (admin, ended) = watch::channel(());
         let mut administering =
@@ -162,6 +176,7 @@ impl Running {
             plane,
             recorder,
             tasks,
+            telling,
             operations,
             ends_admin: admin,
             administering,
@@ -171,6 +186,11 @@ impl Running {
     /// Lets the admin API reload the configuration.
     pub fn follow(&self, reloader: &Reloader) {
         *self.operations.reloader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloader.clone());
+    }
+
+    /// Waits until another process serves in this one's place.
+    pub async fn handed_over(&self) {
+        self.operations.heirs.handed_over().await;
     }
 
     /// How long a stop may take.
@@ -183,10 +203,18 @@ impl Running {
     /// Stops in order: readiness goes, then no new connection is taken, connections and their calls end, and everything
     /// that is kept of them is written.
     pub async fn stop(self, leave: Leave) {
-        self.gate.begin_drain();
+        self.operations.heirs.end();
+        let mut ends_admin = Some(self.ends_admin);
+        if leave == Leave::HandedOver {
+            // The new process answers on the same sockets.
+            self.gate.hand_over();
+            self.telling.iter().for_each(JoinHandle::abort);
+            ends_admin.take();
+        } else {
+            self.gate.begin_drain();
+        }
         let drain = self.gate.snapshot().config.drain;
-        let patient = leave == Leave::Announced;
-        if patient && !drain.delay.is_zero() {
+        if leave == Leave::Announced && !drain.delay.is_zero() {
             tracing::info!(
                 "stopping: not ready any more; calls are taken for another {:?}, so that balancers notice",
                 drain.delay
@@ -202,11 +230,15 @@ impl Running {
                 drain.timeout
             );
         }
-        let patience = Patience { within: drain.timeout, leaves_idle: patient };
+        let patience = Patience { within: drain.timeout, leaves_idle: leave != Leave::AtOnce };
         let plane = self.plane;
         let stopped = tokio::task::spawn_blocking(move || plane.stop(patience)).await;
         if stopped.is_err() {
             tracing::error!("the workers could not be waited for");
+        }
+        if leave == Leave::HandedOver {
+            // A process before this one that has not ended hears of acts through it.
+            self.registry.predecessors_ended().await;
         }
         self.gate.quotas.return_all(self.registry.store()).await;
         if let Err(error) = self.registry.write_touched().await {
@@ -215,12 +247,12 @@ impl Running {
         if !self.recorder.stop(RECORDS_WITHIN).await {
             tracing::warn!("the recorder did not end in time; some records are lost");
         }
-        for task in self.tasks {
+        for task in self.tasks.into_iter().chain(self.telling) {
             task.abort();
         }
         // The recorder has ended, and with it whatever was followed: what is left are acts under way. They are waited for
         // within the admin API's own bound.
-        drop(self.ends_admin);
+        drop(ends_admin);
         for serving in self.administering {
             if serving.await.is_err() {
                 tracing::error!("the admin API broke off");
@@ -228,43 +260,6 @@ impl Running {
         }
         self.calls.close().await;
     }
-}
-
-fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>> {
-    let bind = |(index, listen): (usize, &callgate_config::Listen)| {
-        let listener = match inherited.take(listen.address) {
-            Some(socket) => Listener::over(socket)?,
-            None => listen::bind(listen.address, has_twin(config, listen.address))?,
-        };
-        Ok(Bound { listener, index, tls: !listen.tls.is_empty() })
-    };
-    config.listen.iter().enumerate().map(bind).collect()
-}
-
-/// Whether `listen` also has the IPv4 form of `[::]` on this port, which `[::]` would otherwise serve too.
-fn has_twin(config: &Config, address: SocketAddr) -> bool {
-    let twin = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-    config.listen.iter().any(|other| other.address == twin)
-}
-
-async fn open(address: SocketAddr, inherited: &mut Inherited) -> std::io::Result<TcpListener> {
-    match inherited.take(address) {
-        Some(socket) => TcpListener::from_std(socket),
-        None => TcpListener::bind(address).await,
-    }
-}
-
-async fn admin_over_tcp(
-    config: &Config,
-    inherited: &mut Inherited,
-) -> Result<Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>> {
-    let Some(admin) = &config.admin else { return Ok(None) };
-    let files = admin.tls.as_ref().map(|pair| [(pair.certificate.clone(), pair.key.clone())]);
-    let tls = files.map(|files| tls::server_tls(&files, &[], tls::Tickets::default().of(None, 0, &[])?));
-    let tls = tls.transpose().context("admin.tls")?.map(|tls| tls.config);
-    let listener = open(admin.address, inherited).await;
-    let listener = listener.with_context(|| format!("admin: {} can't be listened on", admin.address))?;
-    Ok(Some((listener, tls)))
 }
 
 async fn until(mut ended: watch::Receiver<()>) {

@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use callgate_testkit::{Call, RawClient, wait_for};
 
 /// Running callers.
 pub(crate) struct Callers {
+    over: Arc<AtomicBool>,
     made: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<Told>>,
 }
@@ -34,12 +35,12 @@ pub(crate) struct Told {
 impl Callers {
     /// Starts this many, each on its own connection.
     pub(crate) fn start(number: usize, call: &Call, address: SocketAddr) -> Callers {
-        let made = Arc::<AtomicUsize>::default();
+        let (over, made) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let threads = (0..number).map(|_| {
-            let (made, bytes) = (Arc::clone(&made), call.bytes());
-            std::thread::spawn(move || run(address, &bytes, &made))
+            let (over, made, bytes) = (Arc::clone(&over), Arc::clone(&made), call.bytes());
+            std::thread::spawn(move || run(address, &bytes, &over, &made))
         });
-        Callers { threads: threads.collect(), made }
+        Callers { threads: threads.collect(), over, made }
     }
 
     /// Waits until they have made this many calls more.
@@ -47,6 +48,12 @@ impl Callers {
     pub(crate) fn make(&self, calls: usize) {
         let before = self.made.load(Ordering::Relaxed);
         wait_for("the callers", || self.made.load(Ordering::Relaxed) >= before + calls);
+    }
+
+    /// Ends them after the call that each is making.
+    pub(crate) fn end(self) -> Told {
+        self.over.store(true, Ordering::Relaxed);
+        self.until_gone()
     }
 
     /// Waits until every one found nobody listening.
@@ -64,14 +71,14 @@ impl Callers {
     }
 }
 
-fn run(address: SocketAddr, bytes: &[u8], made: &AtomicUsize) -> Told {
+fn run(address: SocketAddr, bytes: &[u8], over: &AtomicBool, made: &AtomicUsize) -> Told {
     let mut told = Told::default();
-    loop {
+    while !over.load(Ordering::Relaxed) {
         let Ok(mut client) = RawClient::try_connect(address) else {
             told.found_nobody += 1;
             return told;
         };
-        loop {
+        while !over.load(Ordering::Relaxed) {
             client.send(bytes);
             let answer = match client.try_answer() {
                 Ok(answer) => answer,
@@ -92,4 +99,5 @@ fn run(address: SocketAddr, bytes: &[u8], made: &AtomicUsize) -> Told {
             }
         }
     }
+    told
 }

@@ -39,4 +39,5 @@ mod shortage;
 mod store_kill;
 mod store_trouble;
 mod tls_and_h2;
+mod upgrade;
 mod upstreams;

@@ -78,6 +78,16 @@ impl QuotaCell {
         QuotaCell { subject, quota: ArcSwap::new(quota), period: ArcSwap::from_pointee(span), answered: Notify::new() }
     }
 
+    /// A cold cell beside another process that spends of the same quota: nothing on credit, the store is asked first.
+    #[must_use]
+    pub fn asking_first(subject: String, quota: Arc<Quota>, now_ms: i64) -> QuotaCell {
+        let cell = QuotaCell::new(subject, quota, now_ms, None);
+        let span = cell.period.load();
+        span.left.store(0, Ordering::Release);
+        span.credit.store(0, Ordering::Release);
+        cell
+    }
+
     /// The quota as of the latest configuration that was seen.
     #[must_use]
     pub fn quota(&self) -> Arc<Quota> {

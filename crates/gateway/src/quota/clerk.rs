@@ -1,6 +1,7 @@
 //! The clerk: a task beside the data plane that fetches blocks of quota from the store and returns what is left.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Quotas {
     cells: papaya::HashMap<(u64, u64), Arc<QuotaCell>>,
     /// What the store had leased when the gate started, by subject and quota.
     booked: OnceLock<HashMap<(String, String), Booked>>,
+    /// Another process still leases: what was recalled would soon be too little.
+    beside_another: AtomicBool,
     requests: mpsc::Sender<LeaseRequest>,
     clock: Clock,
 }
@@ -43,7 +46,13 @@ impl Quotas {
     #[must_use]
     pub fn new(clock: Clock) -> (Arc<Quotas>, Clerk) {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let quotas = Quotas { cells: papaya::HashMap::new(), booked: OnceLock::new(), requests: sender, clock };
+        let quotas = Quotas {
+            cells: papaya::HashMap::new(),
+            booked: OnceLock::new(),
+            beside_another: AtomicBool::new(false),
+            requests: sender,
+            clock,
+        };
         (Arc::new(quotas), Clerk { requests })
     }
 
@@ -63,6 +72,12 @@ impl Quotas {
         Ok(())
     }
 
+    /// Instead of [`Quotas::recall`] where another process still spends of the same quotas: nobody gets a block on credit, the
+    /// store is asked first.
+    pub fn begin_beside_another(&self) {
+        self.beside_another.store(true, Ordering::Release);
+    }
+
     /// The cell of a subject (its number, and how the store calls it) under a quota.
     pub fn cell(
         &self,
@@ -78,6 +93,9 @@ impl Quotas {
             // Of two workers that meet a cold subject, both get the cell of the first.
             None => Arc::clone(cells.get_or_insert_with(key, || {
                 let subject = name();
+                if self.beside_another.load(Ordering::Acquire) {
+                    return Arc::new(QuotaCell::asking_first(subject, Arc::clone(quota), self.clock.unix_ms()));
+                }
                 let booked = self.booked.get().and_then(|all| all.get(&(subject.clone(), store_name(quota))));
                 Arc::new(QuotaCell::new(subject, Arc::clone(quota), self.clock.unix_ms(), booked.copied()))
             })),
