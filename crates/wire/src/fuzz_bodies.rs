@@ -9,6 +9,7 @@ use crate::forwarded;
 use crate::head::{self, HeadScanner};
 use crate::path::{self, PathRules};
 use crate::proxy::{ProxyReader, Relayed};
+use crate::websocket::{FrameReader, Sender};
 
 /// Heads: whole and piecewise inspection agree, and ranges lie inside the bytes.
 pub fn head(bytes: &[u8]) {
@@ -53,6 +54,26 @@ pub fn path(bytes: &[u8]) {
         let matching = path::matching_form(&normal);
         assert_eq!(matching.split('/').count(), normal.split('/').count(), "{normal} -> {matching}");
     }
+}
+
+/// Frames: one slice, and a slice a byte, come to the same.
+pub fn websocket(bytes: &[u8]) {
+    let mut whole = FrameReader::new(Sender::Client, 1 << 16);
+    let expect = whole.pass(bytes, false);
+    let mut reader = FrameReader::new(Sender::Client, 1 << 16);
+    let (mut passed, mut fault) = (0, None);
+    for end in 1..=bytes.len() {
+        let step = reader.pass(bytes.get(passed..end).unwrap_or_default(), false);
+        passed += step.bytes;
+        fault = step.fault;
+        if fault.is_some() {
+            break;
+        }
+    }
+    assert_eq!((passed, fault), (expect.bytes, expect.fault));
+    let sums = |reader: &FrameReader| (reader.messages(), reader.bytes(), reader.close_code());
+    assert_eq!(sums(&reader), sums(&whole));
+    assert!(reader.bytes() <= passed as u64);
 }
 
 /// Chunked bodies: one slice, and a slice a byte, come to the same.

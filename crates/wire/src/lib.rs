@@ -3,7 +3,7 @@
 //! This crate sees every hostile byte first. It never does IO, never awaits, never panics on input, and never repairs:
 //! what has two readings is refused. It knows no route, no key and no configuration. Start reading at [`head`], where a
 //! request begins; then [`path`] and [`chunked`], the two other places where a gate and the server behind it could
-//! disagree. [`fuzz_bodies`] holds what `fuzz/` and the smoke tests run.
+//! disagree; [`websocket`] is what follows an upgrade. [`fuzz_bodies`] holds what `fuzz/` and the smoke tests run.
 
 pub mod chunked;
 mod digits;
@@ -24,3 +24,4 @@ pub mod query;
 pub mod rate_fields;
 pub mod target;
 pub mod trace;
+pub mod websocket;
