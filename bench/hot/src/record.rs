@@ -64,6 +64,7 @@ fn forwarded(number: usize) -> CallRecord {
             status: Some(200),
             head_us: 350,
         }),
+        websocket: None,
         end: End::Complete,
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into()),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use callgate_model::{Limit, Mode, Quota, Secret};
+use callgate_model::{Limit, Mode, Quota, Secret, bounds};
 use ipnet::IpNet;
 
 /// A whole `callgate.yaml`.
@@ -374,6 +374,38 @@ pub struct Guards {
     pub cors: Option<Cors>,
     /// Fields set and removed.
     pub headers: HeaderRules,
+    /// Whether a call may become a WebSocket.
+    pub websocket: Option<Websocket>,
+}
+
+/// Whether a call may become a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Websocket {
+    /// It may not.
+    Refuse,
+    /// It may, on these terms.
+    Allow(WebsocketTerms),
+}
+
+/// What an open WebSocket is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebsocketTerms {
+    /// Without a byte in either direction.
+    pub idle: Duration,
+    /// From its opening to its end.
+    pub lifetime: Duration,
+    /// Bytes of one message.
+    pub message_max: u64,
+}
+
+impl Default for WebsocketTerms {
+    fn default() -> WebsocketTerms {
+        WebsocketTerms {
+            idle: bounds::WEBSOCKET_IDLE_DEFAULT,
+            lifetime: bounds::WEBSOCKET_LIFETIME_DEFAULT,
+            message_max: bounds::WEBSOCKET_MESSAGE_BYTES_DEFAULT,
+        }
+    }
 }
 
 /// The rules that can be put into observe one by one, named as in the file.
@@ -403,6 +435,8 @@ pub enum Rule {
     Cors,
     /// `unlisted`
     Unlisted,
+    /// `websocket`
+    Websocket,
 }
 
 impl Rule {
@@ -420,6 +454,7 @@ impl Rule {
         Rule::BodyMax,
         Rule::Cors,
         Rule::Unlisted,
+        Rule::Websocket,
     ];
 
     /// Its name in the file.
@@ -438,6 +473,7 @@ impl Rule {
             Rule::BodyMax => "body_max",
             Rule::Cors => "cors",
             Rule::Unlisted => "unlisted",
+            Rule::Websocket => "websocket",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a configuration comes to, one line an API and one a route: for `callgate check`.
 
-use crate::config::{Access, Api, Config, Guards, Route, Unlisted, Upstream};
+use crate::config::{Access, Api, Config, Guards, Route, Unlisted, Upstream, Websocket};
 use callgate_model::Mode;
 
 /// One line: where callers find something, what answers, and under which rules.
@@ -110,6 +110,9 @@ fn rules(guards: &Guards) -> Vec<String> {
     rules.extend(guards.produces.as_ref().map(|types| format!("produces {}", types.join(" "))));
     rules.extend(guards.body_max.map(|bytes| format!("body up to {}", size(bytes))));
     rules.extend(guards.timeout.map(|timeout| format!("timeout {timeout:?}")));
+    if let Some(Websocket::Allow(_)) = guards.websocket {
+        rules.push("websocket".to_owned());
+    }
     if guards.mode == Mode::Observe {
         rules.push("observed".to_owned());
     } else if !guards.observe.is_empty() {

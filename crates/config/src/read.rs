@@ -13,6 +13,7 @@ mod plan;
 mod reach;
 mod route;
 mod upstream;
+mod websocket;
 
 pub(crate) use gate::config;
 pub(crate) use guards::is_media_type;

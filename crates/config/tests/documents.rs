@@ -138,7 +138,9 @@ fn file_with(section: &Section, setting: &Setting) -> String {
         "upstream_tls" => {
             (String::new(), format!("upstream: {{ server: \"https://h\", tls: {{ {own} }} }}"), String::new())
         }
-        "keys" | "ip" | "paths" => (String::new(), format!("{}: {{ {own} }}", section.name), String::new()),
+        "keys" | "ip" | "paths" | "websocket" => {
+            (String::new(), format!("{}: {{ {own} }}", section.name), String::new())
+        }
         "headers" => (String::new(), format!("headers: {{ {own} }}"), String::new()),
         "cors" => (
             String::new(),

@@ -5,6 +5,7 @@ use callgate_config::Respond;
 use callgate_model::record::End;
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, Phase};
+use callgate_transport::websocket::Relay;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
@@ -37,6 +38,8 @@ pub enum Content {
     Whole(Bytes),
     /// The upstream's.
     Upstream(UpstreamBody, BodyTimes),
+    /// None: the call goes on as a WebSocket.
+    Websocket(Box<Relay>),
 }
 
 /// Ends a call with an answer.
@@ -57,6 +60,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
         }
         Content::Whole(bytes) => AnswerBody::whole(bytes, guard),
         Content::Upstream(body, times) => AnswerBody::upstream(body, times, guard),
+        Content::Websocket(relay) => AnswerBody::websocket(relay, guard),
     };
     respond(status, headers, body)
 }

@@ -17,6 +17,7 @@ mod read;
 mod rehearse;
 mod route;
 mod state;
+mod websocket;
 
 use admit::BodyHint;
 pub use certificate::Shown;
@@ -98,6 +99,7 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
         return Ok(answer);
     }
     admit::content(call, &routed, &request, BodyHint::of(&request.parts, request.body.is_end_stream()))?;
+    websocket::admit(call, &routed, request.headers())?;
 
     call.enter(Phase::Authorize);
     authorize::check(call, &routed)?;

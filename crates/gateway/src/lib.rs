@@ -20,6 +20,7 @@ pub mod quota;
 mod refused;
 pub mod route;
 pub mod snapshot;
+mod websocket;
 pub mod worker;
 
 pub use gate::Gate;

@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_config::{Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted};
+use callgate_config::{
+    Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
+};
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::{ByName, CertificateFacts, Tickets};
 use callgate_transport::upstream::Servers;
@@ -203,6 +205,8 @@ pub struct Guards {
     pub cors: Option<CorsPolicy>,
     /// Fields set and removed.
     pub fields: FieldPolicy,
+    /// Whether a call may become a WebSocket.
+    pub websocket: Option<Websocket>,
 }
 
 /// A plan.

@@ -82,6 +82,21 @@ pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 
+/// A WebSocket without a byte in either direction, when the API does not say. Clients and servers that mean to stay ping
+/// every 20 to 60 s.
+pub const WEBSOCKET_IDLE_DEFAULT: Duration = Duration::from_secs(5 * 60);
+/// A WebSocket's whole time, when the API does not say: nobody holds a place for ever.
+pub const WEBSOCKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of one message of a WebSocket, when the API does not say. The gate holds none; the server behind it may.
+pub const WEBSOCKET_MESSAGE_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// Bytes of a WebSocket held in each direction, while the receiver takes no more.
+pub const WEBSOCKET_HELD_BYTES_MAX: usize = 16 * 1024;
+/// How long the other side may take to answer a Close; then the connections are cut.
+pub const WEBSOCKET_CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long the gate tries to say its own Close, the frame under way before it included; and how long a server may take to
+/// read it. A revoked credential's session is to be over within a second.
+pub const WEBSOCKET_TELL_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// How long connections have to end when the gate stops, when the configuration does not say: as long as a call may wait
 /// for its upstream by default.
 pub const DRAIN_TIME_DEFAULT: Duration = Duration::from_secs(30);

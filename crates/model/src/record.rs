@@ -56,6 +56,9 @@ pub struct CallRecord {
     pub response_bytes: u64,
     /// What happened upstream, once forwarded.
     pub upstream: Option<UpstreamPart>,
+    /// What went through the WebSocket that the call became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<Box<WebsocketPart>>,
     /// How the call ended.
     pub end: End,
     /// From `User-Agent`, shortened to a bound.
@@ -79,6 +82,31 @@ pub struct UpstreamPart {
     pub head_us: u64,
 }
 
+/// What went through a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebsocketPart {
+    /// Whole messages from the client.
+    pub messages_in: u64,
+    /// Whole messages to the client.
+    pub messages_out: u64,
+    /// The code of the Close that the client sent or was sent; none if it went without one, 1005 for a Close without code.
+    pub close_code: Option<u16>,
+    /// Who ended it.
+    pub closed_by: Closer,
+}
+
+/// Who ended a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closer {
+    /// The client, by a Close or by going away.
+    Client,
+    /// The gate.
+    Gate,
+    /// The upstream, by a Close or by going away.
+    Upstream,
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,6 +121,8 @@ pub enum End {
     UpstreamBroke,
     /// A time bound ended it in the middle.
     TimedOut,
+    /// The gate was shutting down.
+    Draining,
 }
 
 /// The HTTP version spoken with the client.
@@ -131,6 +161,19 @@ impl End {
             End::ClientGone => "client_gone",
             End::UpstreamBroke => "upstream_broke",
             End::TimedOut => "timed_out",
+            End::Draining => "draining",
+        }
+    }
+}
+
+impl Closer {
+    /// As records write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Closer::Client => "client",
+            Closer::Gate => "gate",
+            Closer::Upstream => "upstream",
         }
     }
 }

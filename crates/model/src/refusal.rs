@@ -58,6 +58,8 @@ codes! {
     CredentialInClear "credential_in_clear" 403 Admit "A credential arrived over an unencrypted connection." "Call over https, and rotate the credential: it may have been read on its way.";
     UnsupportedContentType "unsupported_content_type" 415 Admit "The body's content type is not taken here." "Send one of the types in the Accept field, and say so in Content-Type.";
     NotAcceptable "not_acceptable" 406 Admit "None of the types asked for is made here." "Ask for one of the types that the route produces.";
+    UpgradeRefused "upgrade_refused" 403 Admit "No WebSocket is opened here." "Call without an upgrade, or ask the API's operator to write `websocket: allow`.";
+    WebsocketVersion "websocket_version" 426 Admit "This version of WebSocket is not spoken here." "Send `Sec-WebSocket-Version: 13`.";
     BodyTooLarge "body_too_large" 413 Admit "The body is too large." "Send a smaller body, or several of them.";
     CredentialMissing "credential_missing" 401 Identify "This needs a credential, and the call brought none." "Send the key in the header that the API names.";
     CredentialUnknown "credential_unknown" 401 Identify "The credential is not known here." "Check that it was copied whole and belongs to this API.";

@@ -90,7 +90,10 @@ impl MetricTallies {
             *self.would_refuse.entry((api, refusal.code)).or_default() += 1;
         }
         let tallies = self.apis.entry(api).or_default();
-        tallies.duration.add(record.duration_us);
+        // How long a WebSocket stays open says nothing of how fast calls are answered.
+        if record.websocket.is_none() {
+            tallies.duration.add(record.duration_us);
+        }
         tallies.request_bytes += record.request_bytes;
         tallies.response_bytes += record.response_bytes;
         if let Some(upstream) = &record.upstream {

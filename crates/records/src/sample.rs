@@ -40,6 +40,7 @@ pub(crate) fn good() -> Box<CallRecord> {
             status: Some(200),
             head_us: 3_900,
         }),
+        websocket: None,
         end: End::Complete,
         user_agent: Some("curl/8.5.0".into()),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),

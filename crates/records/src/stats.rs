@@ -98,13 +98,19 @@ impl Second {
         let refused = u64::from(record.refusal.is_some());
         count(&mut self.classes, class);
         self.refused += refused;
-        self.durations.add(record.duration_us);
+        // How long a WebSocket stays open says nothing of how fast calls are answered.
+        let answered = record.websocket.is_none();
+        if answered {
+            self.durations.add(record.duration_us);
+        }
 
         let api = within(&self.apis, named.api, NameId::OTHER);
         let api = self.apis.entry(api).or_default();
         count(&mut api.classes, class);
         api.refused += refused;
-        api.durations.add(record.duration_us);
+        if answered {
+            api.durations.add(record.duration_us);
+        }
 
         let route = within(&self.routes, (named.api, named.route), (NameId::OTHER, NameId::OTHER));
         count(self.routes.entry(route).or_default(), class);

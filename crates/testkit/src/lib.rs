@@ -25,6 +25,7 @@ mod signal;
 pub mod tools;
 mod upstream;
 mod wait;
+mod websocket;
 
 pub use answer::{Answer, Fault};
 pub use call::Call;
@@ -37,3 +38,4 @@ pub use program::{Output, Program, binary};
 pub use signal::Signal;
 pub use upstream::{Connection, Received, ScriptedUpstream, reply};
 pub use wait::{PATIENCE, eventually, wait_for};
+pub use websocket::{WEBSOCKET_ACCEPT, WebsocketFrame};

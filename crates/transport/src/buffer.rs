@@ -70,7 +70,7 @@ impl Buffer {
     }
 
     /// Reads once. `Ok(0)` is the end of the input; the caller sees to it that fewer than `bytes_max` are held.
-    pub(crate) fn poll_fill<IO: AsyncRead + Unpin>(
+    pub(crate) fn poll_fill<IO: AsyncRead + Unpin + ?Sized>(
         &mut self,
         io: &mut IO,
         context: &mut Context<'_>,

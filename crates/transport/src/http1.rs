@@ -8,7 +8,7 @@
 //!
 //! The connection is one task: it reads the head ([`input`]), runs the call, writes the answer ([`output`]) and closes
 //! ([`linger`]). A request's body ([`body`]) is read by whoever holds it, while the call runs, through the connection that
-//! both share.
+//! both share. A call may take the connection over for another protocol ([`switched`]).
 
 mod answer;
 mod body;
@@ -17,6 +17,7 @@ mod input;
 mod linger;
 mod output;
 pub(crate) mod pace;
+mod switched;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -24,9 +25,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
+use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::body::RequestBody;
@@ -38,6 +37,7 @@ use self::output::Output;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::serve::{Entered, Stage};
+use crate::switch::Answering;
 use crate::{BoxError, Timing};
 
 /// Why a connection ended before its time.
@@ -80,7 +80,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     F: Fn(Request<RequestBody>, Inspected) -> Fut,
     Fut: Future<Output = Result<Response<B>, BoxError>>,
-    B: Body<Data = Bytes, Error = BoxError>,
+    B: Answering,
 {
     let (input, output) = (Input::new(buffer), Output::default());
     let wire = Wire { io, input, output, timing, alarm: Alarm::default(), closing: Closing::default() };
@@ -103,6 +103,11 @@ where
             .await?
         };
         let (head, body) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let session = body.into_session().map_err(|_| ConnectionError::Answer(switched::NO_SESSION.into()))?;
+            switched::run(&wire, spoken, &head, session, &mut draining).await?;
+            break;
+        }
         let kept = {
             let wire = &mut *wire.borrow_mut();
             let may_keep = wire.input.may_be_kept() && !draining.ends();

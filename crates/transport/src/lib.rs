@@ -6,7 +6,7 @@
 //!
 //! A connection's way: [`listen`] accepts it and counts it with [`gauge`], [`greet`] shakes hands (TLS by [`tls`]) and
 //! finds out which protocol it speaks, [`serve`] serves it: HTTP/1 by [`http1`], HTTP/2 by hyper. The other side is
-//! [`upstream`]. Start reading at [`http1`].
+//! [`upstream`]. A call may [`switch`] its connection to [`websocket`]. Start reading at [`http1`].
 //!
 //! Everything here lives on one worker thread (current-thread runtime, `LocalSet`); only [`gauge`] and
 //! [`upstream::Server`] are shared between workers.
@@ -20,9 +20,11 @@ pub mod http1;
 pub mod listen;
 pub mod serve;
 mod spare;
+pub mod switch;
 mod timing;
 pub mod tls;
 pub mod upstream;
+pub mod websocket;
 
 pub use buffer::Buffer;
 pub use timing::Timing;

@@ -13,10 +13,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use callgate_model::bounds;
 use http::{Request, Response};
-use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -31,6 +29,7 @@ pub(crate) use self::paced::PacedBody;
 use self::stall::Stalling;
 use crate::greet::{Greeted, Protocol, Replay};
 use crate::http1::{self, ConnectionError, Inspected, RequestBody};
+use crate::switch::Answering;
 use crate::{BoxError, Timing};
 
 /// What a client may send on a stream, and on a whole connection, before the gate has taken it on.
@@ -97,7 +96,7 @@ impl Server {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<RequestBody>, Inspected) -> Fut + 'static,
         Fut: Future<Output = Result<Response<B>, BoxError>> + 'static,
-        B: Body<Data = Bytes, Error = BoxError> + 'static,
+        B: Answering + 'static,
     {
         match greeted.protocol {
             Protocol::Http1 => {
@@ -118,7 +117,7 @@ impl Server {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
         F: Fn(Request<RequestBody>, Inspected) -> Fut + 'static,
         Fut: Future<Output = Result<Response<B>, BoxError>> + 'static,
-        B: Body<Data = Bytes, Error = BoxError> + 'static,
+        B: Answering + 'static,
     {
         let streams = Rc::new(Streams::new(&self.timing));
         let open = streams.clone();

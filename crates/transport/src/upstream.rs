@@ -24,6 +24,7 @@ mod io;
 mod pool;
 mod server;
 mod standing;
+mod switched;
 mod upload;
 
 pub use self::body::UpstreamBody;
@@ -32,6 +33,7 @@ pub use self::error::{BodyError, Kind, Side, UpstreamError};
 pub use self::pool::{Pool, PoolStats, Sent};
 pub use self::server::Server;
 pub use self::standing::{Place, Standing};
+pub use self::switched::Switched;
 
 #[cfg(test)]
 mod tests;

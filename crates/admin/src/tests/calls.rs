@@ -35,6 +35,7 @@ pub(super) fn call(number: u8, status: u16) -> CallRecord {
         request_bytes: 0,
         response_bytes: 90,
         upstream: None,
+        websocket: None,
         end: if refused { End::Refused } else { End::Complete },
         user_agent: None,
         trace_id: None,

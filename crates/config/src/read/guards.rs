@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::config::{Access, Guards, IpRules, Rule};
 use crate::read::gate::{self, section};
 use crate::read::limits::{self, Placed};
-use crate::read::{cors, headers};
+use crate::read::{cors, headers, websocket};
 use crate::settings::{ROOT, Section};
 use crate::tree::Entry;
 use crate::walk::{Fields, Walk, is_token};
@@ -32,6 +32,7 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
     let default_per = if level == Level::Api { Subject::Api } else { Subject::Route };
     let limits = fields.read(walk, "limits", |walk, entry| Some(limits::limits(walk, entry, &default_per)));
     let limits = limits.unwrap_or_default();
+    let own_websocket = gate::section(section, "websocket");
     let guards = Guards {
         mode: fields.read(walk, "mode", gate::mode).unwrap_or_default(),
         observe: observe(walk, fields, level),
@@ -49,6 +50,8 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
         body_max: fields.read(walk, "body_max", Walk::bytes),
         cors: fields.read(walk, "cors", |walk, entry| cors::cors(walk, entry, section)),
         headers: fields.read(walk, "headers", |walk, entry| headers::headers(walk, entry, section)).unwrap_or_default(),
+        websocket: own_websocket
+            .and_then(|own| fields.read(walk, "websocket", |walk, entry| websocket::websocket(walk, entry, own))),
     };
     ineffective(walk, fields, &guards);
     Read { guards, limits }
@@ -112,8 +115,8 @@ fn observe(walk: &mut Walk<'_>, fields: &Fields<'_>, level: Level) -> BTreeSet<R
     for node in walk.many(entry) {
         let Some(rule) = walk.choice(entry, node, &words) else { continue };
         let name = node.text().unwrap_or_default();
-        let by_default =
-            level == Level::Api && matches!(rule, Rule::Access | Rule::Cleartext | Rule::BodyMax | Rule::Unlisted);
+        let by_default = level == Level::Api
+            && matches!(rule, Rule::Access | Rule::Cleartext | Rule::BodyMax | Rule::Unlisted | Rule::Websocket);
         if level == Level::Route && matches!(rule, Rule::Unlisted | Rule::Cleartext) {
             walk.error(
                 node.span,

@@ -9,6 +9,7 @@ use crate::config::Rule;
 
 const MEDIA: Kind = Many(&Text("a media type: `application/json`, `application/*+json`, `text/*`"));
 const NETWORKS: Kind = Many(&Text("an address or network: `10.6.6.6`, `10.0.0.0/8`, `fd00::/8`"));
+const WEBSOCKET_FORMS: &[Kind] = &[Choice(&["refuse", "allow"]), Kind::Section(&WEBSOCKET)];
 const RULES: &[&str] = &rule_names();
 
 const fn rule_names() -> [&'static str; Rule::ALL.len()] {
@@ -188,6 +189,14 @@ const GUARDS: &[Setting] = &[
         "Header fields set and removed on the way.",
         "{ request: { set: { X-Env: prod } } }",
     ),
+    Setting::new(
+        "websocket",
+        Either(WEBSOCKET_FORMS),
+        "Whether a call may become a WebSocket: every rule is asked first, then frames pass. `allow` is the section with \
+         its defaults.",
+        "allow",
+    )
+    .default("refuse"),
 ];
 
 static UPSTREAM: Section = Section {
@@ -337,6 +346,18 @@ static CORS: Section = Section {
             "[ETag]",
         ),
         Setting::new("max_age", Duration, "How long a browser remembers a preflight.", "10m").default("10m"),
+    ]],
+};
+
+static WEBSOCKET: Section = Section {
+    name: "websocket",
+    title: "websocket",
+    doc: "What an open WebSocket is held to. It counts as a running call, for `concurrent` too, and `total` ends it.",
+    groups: &[&[
+        Setting::new("idle", Duration, "Without a frame in either direction, pings included.", "5m").default("5m"),
+        Setting::new("lifetime", Duration, "From its opening to its end.", "24h").default("24h"),
+        Setting::new("message_max", Bytes, "Bytes of one message; a longer one ends it with 1009.", "1MiB")
+            .default("1MiB"),
     ]],
 };
 

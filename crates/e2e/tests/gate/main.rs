@@ -41,3 +41,4 @@ mod store_trouble;
 mod tls_and_h2;
 mod upgrade;
 mod upstreams;
+mod websocket;

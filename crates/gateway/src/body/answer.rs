@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callgate_model::record::End;
+use callgate_transport::switch::{Answering, Session};
+use callgate_transport::websocket::Relay;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::{BoxError, UpstreamBody, cleaned};
 use crate::call::CallGuard;
+use crate::websocket::Websocket;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ enum Content {
     Whole(Option<Bytes>),
     /// The upstream's, streaming.
     Upstream(Upstream),
+    /// None; the connection goes on as this.
+    Websocket(Box<Relay>),
 }
 
 #[derive(Debug)]
@@ -67,6 +72,12 @@ impl AnswerBody {
         AnswerBody { content: Content::Whole(bytes), guard }
     }
 
+    /// None: the call goes on as a WebSocket.
+    #[must_use]
+    pub fn websocket(relay: Box<Relay>, guard: CallGuard) -> AnswerBody {
+        AnswerBody { content: Content::Websocket(relay), guard }
+    }
+
     /// An upstream's body.
     #[must_use]
     pub fn upstream(body: UpstreamBody, times: BodyTimes, mut guard: CallGuard) -> AnswerBody {
@@ -92,6 +103,7 @@ impl Body for AnswerBody {
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
             Content::Upstream(upstream) => upstream.poll(context, &mut this.guard),
+            Content::Websocket(_) => Poll::Ready(None),
         }
     }
 
@@ -99,6 +111,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) => bytes.is_none(),
             Content::Upstream(upstream) => upstream.body.is_end_stream(),
+            Content::Websocket(_) => true,
         }
     }
 
@@ -106,6 +119,16 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Content::Upstream(upstream) => upstream.body.size_hint(),
+            Content::Websocket(_) => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Answering for AnswerBody {
+    fn into_session(self) -> Result<Box<dyn Session>, AnswerBody> {
+        match self.content {
+            Content::Websocket(relay) => Ok(Box::new(Websocket::new(*relay, self.guard))),
+            _ => Err(self),
         }
     }
 }

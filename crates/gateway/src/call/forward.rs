@@ -23,6 +23,7 @@ use super::credential;
 use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
+use super::websocket;
 use crate::body::{Progress, RequestBody, UpstreamBody};
 use crate::caller::Caller;
 use crate::snapshot::Api;
@@ -54,7 +55,8 @@ pub(crate) async fn send(
 ) -> Result<Response<UpstreamBody>, Refused> {
     let api = routed.api;
     let Some((server, place)) = api.servers.choose(worker.draw()) else { return Err(no_server(api)) };
-    let request = prepare(call, routed, server, request)?;
+    let mut request = prepare(call, routed, server, request)?;
+    websocket::offer_upstream(call, worker, request.headers_mut());
     call.record.place = Some(place);
     let began_ns = call.now_ns();
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
@@ -97,6 +99,7 @@ async fn send_or_repeat(
         *spare.method_mut() = request.method().clone();
         *spare.uri_mut() = request.uri().clone();
         *spare.headers_mut() = request.headers().clone();
+        *spare.extensions_mut() = request.extensions().clone();
         spare
     });
     match (worker.pool().send(server, request).await, spare) {

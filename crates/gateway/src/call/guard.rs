@@ -97,7 +97,9 @@ impl Drop for CallGuard {
     fn drop(&mut self) {
         let (Some(mut record), Some(recorder)) = (self.record.take(), &self.recorder) else { return };
         record.duration_us = self.clock.mono_ns().saturating_sub(self.started_ns) / 1_000;
-        record.request_bytes = self.request.as_ref().map_or(0, |progress| progress.bytes());
+        if let Some(progress) = &self.request {
+            record.request_bytes = progress.bytes();
+        }
         if !self.ended {
             record.end = End::ClientGone;
         }

@@ -1,8 +1,8 @@
 //! Inspect: the upstream's answer is judged and cleaned.
 
 use callgate_config::Rule;
+use callgate_model::bounds;
 use callgate_model::refusal::Refused;
-use callgate_model::{Code, Refusal, bounds};
 use callgate_wire::hop;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
@@ -13,6 +13,7 @@ use http_body::Body as _;
 use super::forward;
 use super::route::Routed;
 use super::state::Call;
+use super::websocket;
 use crate::answer::{Answer, Content};
 use crate::body::{BodyTimes, UpstreamBody};
 use crate::policy::cors;
@@ -29,13 +30,11 @@ pub(crate) fn judge(
     routed: &Routed<'_>,
     response: Response<UpstreamBody>,
 ) -> Result<Answer, Refused> {
-    if response.status().is_informational() {
-        // 101 to a call that asked for no upgrade; hyper keeps the other 1xx to itself.
-        let detail = "The server of this API switched to another protocol without being asked.";
-        return Err(Refusal::new(Code::UpstreamInvalid, detail).rule(format!("apis.{}.upstream", routed.api.name)));
-    }
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return websocket::accept(call, routed, headers, body);
+    }
     let bodiless = *call.record.method == *Method::HEAD.as_str()
         || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || body.is_end_stream() && body.size_hint().exact() == Some(0);
@@ -48,9 +47,7 @@ pub(crate) fn judge(
         // It overrides a Content-Length beside it, and a forwarded message must not say both (RFC 9112 section 6.3).
         headers.remove(CONTENT_LENGTH);
     }
-    // Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.
-    let judges_origins = routed.cors().is_some();
-    hop::strip(headers, |_| false, |name| forward::is_ours(name) || judges_origins && cors::is_answer(name));
+    clean(routed, headers);
     headers.reserve(FIELDS_ADDED);
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     keep_key_to_caller(routed, headers);
@@ -63,6 +60,12 @@ pub(crate) fn judge(
     let idle = routed.pick(|guards| guards.idle).map_or(bounds::BODY_IDLE_MAX, |(idle, _)| idle);
     let times = BodyTimes { idle, deadline: call.deadline };
     Ok(Answer { status: parts.status, headers: parts.headers, content: Content::Upstream(body, times) })
+}
+
+/// Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.
+pub(super) fn clean(routed: &Routed<'_>, headers: &mut HeaderMap) {
+    let judges_origins = routed.cors().is_some();
+    hop::strip(headers, |_| false, |name| forward::is_ours(name) || judges_origins && cors::is_answer(name));
 }
 
 /// Where keys stand in the page's address, they must not leave with a Referer, nor the answer stay in a shared cache.

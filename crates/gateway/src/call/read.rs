@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{Method, Request, Uri};
 
 use super::state::Call;
+use super::websocket;
 use crate::refused;
 use crate::snapshot::Trusted;
 
@@ -60,11 +61,12 @@ pub(crate) fn normalise<B>(call: &mut Call<'_>, request: Request<B>) -> Result<I
     if let Some(refused) = call.arrival.refused.take() {
         return Err(refused);
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     if parts.version == http::Version::HTTP_2 {
         // HTTP/1 heads were inspected as bytes; of HTTP/2 only the parsed request can be.
         inspect::check_parts(&parts).map_err(refused::head)?;
     }
+    websocket::offer(call, &mut parts)?;
     let authority = inspect::host_of(&parts).unwrap_or_default().to_owned();
     let host = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     let host = host.map_or(authority.as_str(), |(host, _)| host).trim_end_matches('.').to_ascii_lowercase();

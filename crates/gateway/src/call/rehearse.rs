@@ -10,7 +10,7 @@ use super::admit::BodyHint;
 use super::credential::Presented;
 use super::route::{Destination, Routed};
 use super::state::Call;
-use super::{admit, authorize, credential, identify, meter, read, route};
+use super::{admit, authorize, credential, identify, meter, read, route, websocket};
 use crate::caller::Caller;
 
 /// What a walk is told, and what it found.
@@ -75,6 +75,7 @@ pub(crate) async fn rehearse(
         return Ok(());
     }
     admit::content(call, &routed, &request, BodyHint::of(&request.parts, false))?;
+    websocket::admit(call, &routed, request.headers())?;
 
     call.enter(Phase::Authorize);
     authorize::check(call, &routed)?;

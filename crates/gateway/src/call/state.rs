@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::certificate::Shown;
 use super::guard::CallGuard;
+use super::websocket::Handshake;
 use crate::Gate;
 use crate::caller::Caller;
 use crate::snapshot::{ListenerPolicy, Snapshot};
@@ -64,6 +65,8 @@ pub struct Call<'a> {
     pub caller: Option<Caller>,
     /// `RateLimit-Policy` and `RateLimit` so far.
     pub rates: Rates,
+    /// The call offers to become a WebSocket; kept apart, because hardly any does.
+    pub websocket: Option<Box<Handshake>>,
     /// Fields that later phases add to whatever answer is sent: CORS, caching.
     pub answer_fields: HeaderMap,
 }
@@ -131,6 +134,7 @@ impl<'a> Call<'a> {
             request_bytes: 0,
             response_bytes: 0,
             upstream: None,
+            websocket: None,
             end: End::Complete,
             user_agent: None,
             trace_id: None,
@@ -146,6 +150,7 @@ impl<'a> Call<'a> {
             refused_if_body: None,
             caller: None,
             rates: Rates::default(),
+            websocket: None,
             answer_fields: HeaderMap::new(),
         }
     }

@@ -291,6 +291,7 @@ impl Compiler<'_> {
             body_max: guards.body_max,
             cors: guards.cors.as_ref().map(|cors| CorsPolicy::compile(cors, key_header, place)),
             fields: FieldPolicy::compile(&guards.headers),
+            websocket: guards.websocket,
             place: place.into(),
         }
     }

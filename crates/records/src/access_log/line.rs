@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use callgate_model::record::UpstreamPart;
+use callgate_model::record::{UpstreamPart, WebsocketPart};
 use callgate_model::{CallId, CallRecord};
 use jiff::Timestamp;
 
@@ -63,6 +63,9 @@ impl LineWriter {
         push_judgement(record, into);
         if let Some(upstream) = &record.upstream {
             push_upstream(upstream, into);
+        }
+        if let Some(websocket) = &record.websocket {
+            push_websocket(websocket, into);
         }
         into.extend_from_slice(b"}\n");
     }
@@ -144,6 +147,15 @@ fn push_upstream(upstream: &UpstreamPart, into: &mut Vec<u8>) {
     if let Some(status) = upstream.status {
         member!(into, "callgate.upstream.status_code": number u64::from(status));
         member!(into, "callgate.upstream.head_ms": ms upstream.head_us);
+    }
+}
+
+fn push_websocket(websocket: &WebsocketPart, into: &mut Vec<u8>) {
+    member!(into, "callgate.websocket.messages_in": number websocket.messages_in);
+    member!(into, "callgate.websocket.messages_out": number websocket.messages_out);
+    member!(into, "callgate.websocket.closed_by": plain websocket.closed_by.name());
+    if let Some(code) = websocket.close_code {
+        member!(into, "callgate.websocket.close_code": number u64::from(code));
     }
 }
 

@@ -19,6 +19,7 @@ pub fn call(record: &CallRecord) -> Page {
         sections.push(passes(refusal));
     }
     sections.push(upstream(record));
+    sections.push(websocket(record));
     sections.push(would_refuse(record));
     Page { title: title(record), sections }
 }
@@ -57,6 +58,9 @@ fn title(record: &CallRecord) -> String {
         (None, End::ClientGone) => format!("{call}: the client went away before the answer was complete"),
         (None, End::UpstreamBroke) => {
             format!("{call} was answered with {}, but the upstream broke off in the middle", record.status)
+        }
+        (None, End::Draining) => {
+            format!("{call} was answered with {}, and ended because the gate stopped", record.status)
         }
         (None, End::TimedOut) => format!("{call} was answered with {}, and ended by a time bound", record.status),
         (None, _) if record.would_refuse.is_empty() => match &record.upstream {
@@ -140,6 +144,7 @@ fn stop(record: &CallRecord) -> String {
             End::ClientGone => "the client went away".to_owned(),
             End::UpstreamBroke => "the upstream broke off".to_owned(),
             End::TimedOut => "a time bound ended the call".to_owned(),
+            End::Draining => "the gate was shutting down".to_owned(),
             End::Complete | End::Refused => String::new(),
         },
     }
@@ -231,6 +236,17 @@ fn upstream(record: &CallRecord) -> Section {
         None => rows.push(Row::fact("status", "none: it gave no answer")),
     }
     Section::new("Upstream", rows)
+}
+
+fn websocket(record: &CallRecord) -> Section {
+    let rows = record.websocket.as_ref().map(|part| {
+        let code = part.close_code.map_or_else(|| "without a Close".to_owned(), |code| format!("with {code}"));
+        vec![
+            Row::fact("messages", format!("{} in, {} out", part.messages_in, part.messages_out)),
+            Row::fact("closed", format!("by the {}, {code}", part.closed_by.name())),
+        ]
+    });
+    Section::new("WebSocket", rows.unwrap_or_default())
 }
 
 fn would_refuse(record: &CallRecord) -> Section {

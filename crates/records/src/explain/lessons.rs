@@ -104,6 +104,16 @@ lessons! {
         "Ask for one of the types that the API's documentation names, or leave Accept away.",
         "Add the type to `produces`, if the upstream makes it.",
         "`Accept: text/csv` to a route that produces `application/json`.";
+    UpgradeRefused:
+        "The call offers to become a WebSocket, and `websocket` is not written here, or is `refuse`.",
+        "Call without `Upgrade`, or open the WebSocket at the path that the API names for it.",
+        "Write `websocket: allow` on the route that opens WebSockets, and on no other.",
+        "`new WebSocket(\"wss://api.example.com/shop/orders\")` on a route for plain calls.";
+    WebsocketVersion:
+        "The offer of a WebSocket is of another version than 13, the only one there ever was.",
+        "Use a WebSocket library of this decade.",
+        "Nothing: no other version has a specification.",
+        "A client sends `Sec-WebSocket-Version: 8`.";
     BodyTooLarge:
         "The declared Content-Length, or what was counted while the body came, is more than the route takes.",
         "Send less at once: split the upload, or compress it.",

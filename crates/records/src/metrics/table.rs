@@ -52,7 +52,7 @@ metrics! {
     CALLS Counter "callgate_calls_total" ["api" "route" "method" "status"] "Calls answered, by route template; status 0 is a client that was gone before its answer.";
     REFUSALS Counter "callgate_refusals_total" ["api" "code"] "Calls that the gate refused, by code.";
     WOULD_REFUSE Counter "callgate_would_refuse_total" ["api" "code"] "Refusals that observe mode only recorded; a call may count under several codes.";
-    CALL_DURATION Histogram "callgate_call_duration_seconds" ["api"] "From the complete request head to the end of the answer.";
+    CALL_DURATION Histogram "callgate_call_duration_seconds" ["api"] "From the complete request head to the end of the answer; WebSockets are left out.";
     UPSTREAM_HEAD Histogram "callgate_upstream_head_seconds" ["api"] "From forwarding to the upstream's response head.";
     REQUEST_BYTES Counter "callgate_request_body_bytes_total" ["api"] "Body bytes from clients.";
     RESPONSE_BYTES Counter "callgate_response_body_bytes_total" ["api"] "Body bytes to clients.";

@@ -35,7 +35,7 @@ fn a_scrape_of_a_few_calls() {
     # HELP callgate_would_refuse_total Refusals that observe mode only recorded; a call may count under several codes.
     # TYPE callgate_would_refuse_total counter
     callgate_would_refuse_total{api="bookshop",code="ip_denied"} 1
-    # HELP callgate_call_duration_seconds From the complete request head to the end of the answer.
+    # HELP callgate_call_duration_seconds From the complete request head to the end of the answer; WebSockets are left out.
     # TYPE callgate_call_duration_seconds histogram
     callgate_call_duration_seconds_sum{api="-"} 0.00015
     callgate_call_duration_seconds_count{api="-"} 1

@@ -48,6 +48,7 @@ fn record(number: i64) -> CallRecord {
         request_bytes: 0,
         response_bytes: 90,
         upstream: None,
+        websocket: None,
         end: End::Complete,
         user_agent: Some("curl/8.9.1".into()),
         trace_id: None,

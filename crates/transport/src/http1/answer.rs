@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
 
 use callgate_model::Clock;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body::SizeHint;
@@ -87,7 +87,7 @@ pub(super) fn write(
     into.push(b' ');
     into.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
     into.extend_from_slice(b"\r\n");
-    fields(into, &head.headers);
+    let upgrades = fields(into, &head.headers);
     if let Some(length) = said {
         into.extend_from_slice(b"content-length: ");
         decimal(into, length);
@@ -97,6 +97,11 @@ pub(super) fn write(
         into.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
     match (kept, spoken.is_1_1) {
+        // The field belongs to this connection alone, and must say so (RFC 9110 section 7.8).
+        _ if upgrades && (kept || head.status == StatusCode::SWITCHING_PROTOCOLS) => {
+            into.extend_from_slice(b"connection: upgrade\r\n");
+        }
+        (false, _) if upgrades => into.extend_from_slice(b"connection: close, upgrade\r\n"),
         (true, true) => {}
         (true, false) => into.extend_from_slice(b"connection: keep-alive\r\n"),
         (false, _) => into.extend_from_slice(b"connection: close\r\n"),
@@ -108,14 +113,17 @@ pub(super) fn write(
     (outgoing, kept)
 }
 
-/// All fields but those that belong to the connection, which are said anew.
-fn fields(into: &mut Vec<u8>, headers: &HeaderMap) {
+/// All fields but those that belong to the connection, which are said anew. Whether Upgrade is among them.
+fn fields(into: &mut Vec<u8>, headers: &HeaderMap) -> bool {
+    let mut upgrades = false;
     for (name, value) in headers {
         if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || *name == CONNECTION {
             continue;
         }
+        upgrades |= *name == UPGRADE;
         field(into, name.as_str().as_bytes(), value.as_bytes());
     }
+    upgrades
 }
 
 /// One field line.
@@ -211,6 +219,23 @@ mod tests {
             ok().status(304).header("content-length", "7"),
             unknown(),
             "HTTP/1.1 304 Not Modified|date: d|content-length: 7||",
+            true,
+        );
+        let switching = || ok().header("upgrade", "websocket");
+        check(
+            "GET",
+            one,
+            switching().status(101),
+            unknown(),
+            "HTTP/1.1 101 Switching Protocols|upgrade: websocket|date: d|connection: upgrade||",
+            true,
+        );
+        check(
+            "GET",
+            one,
+            switching().status(426),
+            SizeHint::with_exact(0),
+            "HTTP/1.1 426 Upgrade Required|upgrade: websocket|date: d|content-length: 0|connection: upgrade||",
             true,
         );
         check(

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::body::{Extent, Incoming};
 use super::{ConnectionError, Wire};
 use crate::buffer::Buffer;
+use crate::switch::Offer;
 
 /// Bytes of later requests that are held while a call is in flight; past it the socket is left alone.
 const HELD_BYTES_MAX: usize = bounds::HEAD_BYTES_MAX;
@@ -197,6 +198,10 @@ fn understand(bytes: &Bytes, headers: &mut HeaderMap) -> Result<(Request<()>, He
         .map_err(|_| HeadFault::Malformed("the method is not one that HTTP knows"))?;
     *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(head.target.clone())).map_err(|_| TARGET)?;
     *request.version_mut() = if head.minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    // HTTP/1.0 knows no upgrade (RFC 9110 section 7.8).
+    if head.has_upgrade && head.minor_version > 0 {
+        request.extensions_mut().insert(Offer);
+    }
     Ok((request, head))
 }
 

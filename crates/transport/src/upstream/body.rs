@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::decode::{Decoder, Step};
 use super::error::BodyError;
 use super::pool::Slot;
+use super::switched::Switched;
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;
 
@@ -76,6 +77,12 @@ where
         let mut body = UpstreamBody { decoder, lease: Some(lease), keeps, rest };
         body.park_if_ended();
         body
+    }
+
+    /// The connection itself, after a 101.
+    #[must_use]
+    pub fn into_switched(mut self) -> Option<Switched> {
+        self.lease.take().map(Switched)
     }
 
     /// Gives the connection back if the response has ended and nothing came behind it.

@@ -22,7 +22,7 @@ const WRITE_BYTES_KEPT: usize = 4 * 1024;
 /// A connection. Dropped idle, it closes in an orderly way; dropped in the middle of a call, it is cut at once, and so are
 /// the caller and its body, which a server that stopped reading an upload would otherwise hold.
 pub(super) struct Connection {
-    io: Io,
+    pub(super) io: Io,
     /// What has come and belongs to nobody yet.
     pub(super) read: BytesMut,
     /// The last read filled its space.

@@ -44,6 +44,14 @@ impl Io {
         }
     }
 
+    /// Says that nothing more will be sent.
+    pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+
     /// Whether it is open and nothing has come, as far as the runtime has heard: that costs a system call only if there was
     /// an event. A server that closes, or speaks without being asked, is not quiet; one that sends TLS session tickets is.
     pub(super) fn is_quiet(&mut self) -> bool {

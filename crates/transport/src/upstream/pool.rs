@@ -16,11 +16,13 @@ use tokio::time::Instant;
 use super::body::{Lease, Rest, UpstreamBody};
 use super::connect::{self, Addresses};
 use super::connection::Connection;
+use super::decode::Decoder;
 use super::error::UpstreamError;
 use super::exchange::Exchange;
 use super::head::Head;
 use super::server::Server;
 use crate::BoxError;
+use crate::switch::Offer;
 
 /// Kept connections that a request is tried on before a fresh one is opened for it. After a restart of the server all of
 /// them are dead, and each try costs a wake-up.
@@ -110,7 +112,7 @@ impl Pool {
     }
 
     /// Sends a request and waits for the response's head. The request's target must be in origin form, and it must have
-    /// its `Host` and no connection-specific fields. There is no bound on the time but for connecting; drop the future to
+    /// its `Host` and no connection-specific fields but those of an [`Offer`]. There is no bound on the time but for connecting; drop the future to
     /// give the call, and its connection, up.
     ///
     /// # Errors
@@ -127,6 +129,7 @@ impl Pool {
     {
         async move {
             let slot = self.slot(server);
+            let offers = request.extensions().get::<Offer>().is_some();
             let mut attempts = 0;
             loop {
                 let kept = if attempts < KEPT_TRIES_MAX { slot.take() } else { None };
@@ -145,7 +148,7 @@ impl Pool {
                 connection.wake();
                 let mut exchange = Exchange::begin(&request, &mut connection);
                 let head = poll_fn(|context| exchange.poll(&mut connection, &mut request, context)).await;
-                let Head { status, version, decoder, keeps } = match head {
+                let Head { status, version, mut decoder, mut keeps } = match head {
                     Ok(head) => head,
                     Err(failed) if failed.untouched && reused => continue,
                     Err(failed) => return Err(failed.into_error(reused)),
@@ -154,7 +157,10 @@ impl Pool {
                     slot.counts.reused.set(slot.counts.reused.get() + 1);
                 }
                 if status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Err(UpstreamError::switched());
+                    if !offers || exchange.upload.is_some() {
+                        return Err(UpstreamError::switched());
+                    }
+                    (decoder, keeps) = (Decoder::UntilClose, false);
                 }
                 let (parts, body) = request.into_parts();
                 let rest = exchange.upload.map(|upload| Box::new(Rest { upload, body }));

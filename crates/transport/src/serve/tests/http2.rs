@@ -94,6 +94,8 @@ fn half_a_preface_is_a_faulty_request() {
 /// Sees whether a body was dropped, and never ends.
 struct Endless(Arc<AtomicBool>);
 
+impl Answering for Endless {}
+
 impl http_body::Body for Endless {
     type Data = Bytes;
     type Error = BoxError;
@@ -164,6 +166,8 @@ fn a_body_that_trickles_is_a_timeout_here_too() {
 
 /// A body of what comes through a channel.
 struct Trickle(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl Answering for Trickle {}
 
 impl http_body::Body for Trickle {
     type Data = Bytes;

@@ -54,7 +54,7 @@ async fn listen(config: Arc<ServerConfig>) -> SocketAddr {
                 let Ok(greeted) = greet(socket, Some(config), &timing).await else { return };
                 let said = format!("{:?} {:?}", greeted.protocol, greeted.tls.clone().unwrap().server_name);
                 let call = move |_request, _inspected| {
-                    let body = Full::new(Bytes::from(said.clone())).map_err(|never| match never {});
+                    let body = Full::new(Bytes::from(said.clone())).map_err(|never| match never {}).boxed_unsync();
                     async move { Ok::<_, BoxError>(Response::new(body)) }
                 };
                 Server::new(timing).serve(greeted, Drain::new().enter(), call).await.ok();
