@@ -53,6 +53,23 @@ async fn without_a_token_from_this_place_nobody_is_let_in() {
     }
 }
 
+/// A token must not be enough to take a gate's sockets: they travel on its own machine alone.
+#[tokio::test]
+async fn a_gate_is_not_handed_over_from_elsewhere() {
+    let house = House::new().await;
+    let address = listen(&house, None).await;
+    let token = token(&house, "ops", TokenRole::Write).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST /v1/upgrade HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: upgrade, close\r\n\
+         Upgrade: callgate-upgrade-1\r\n\r\n",
+        token.expose()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let told = told(&mut stream).await;
+    assert!(told.starts_with("403") && told.contains("user_refused"), "{told}");
+}
+
 #[tokio::test]
 async fn a_token_that_reads_does_not_write() {
     let house = House::new().await;
