@@ -14,6 +14,7 @@ use http::{Response, StatusCode};
 
 use crate::body::{AnswerBody, BodyTimes, UpstreamBody};
 use crate::call::{Call, Incoming};
+use crate::watch::Watch;
 
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_REFUSED: HeaderName = HeaderName::from_static("callgate-refused");
@@ -51,6 +52,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
         call.enter(Phase::Record);
     }
     let is_head = &*call.record.method == "HEAD";
+    let watch = Watch::over(call.take_watched_key());
     let guard = call.record;
     let body = match content {
         Content::Whole(bytes) if is_head && !bytes.is_empty() => {
@@ -59,8 +61,8 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
             AnswerBody::whole(Bytes::new(), guard)
         }
         Content::Whole(bytes) => AnswerBody::whole(bytes, guard),
-        Content::Upstream(body, times) => AnswerBody::upstream(body, times, guard),
-        Content::Websocket(relay) => AnswerBody::websocket(relay, guard),
+        Content::Upstream(body, times) => AnswerBody::upstream(body, times, watch, guard),
+        Content::Websocket(relay) => AnswerBody::websocket(relay, watch, guard),
     };
     respond(status, headers, body)
 }

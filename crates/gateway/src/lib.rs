@@ -20,6 +20,7 @@ pub mod quota;
 mod refused;
 pub mod route;
 pub mod snapshot;
+mod watch;
 mod websocket;
 pub mod worker;
 

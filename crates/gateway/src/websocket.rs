@@ -8,24 +8,29 @@ use callgate_transport::upstream::Side;
 use callgate_transport::websocket::{Ending, Relay};
 
 use crate::call::CallGuard;
+use crate::watch::Watch;
 
 /// An open WebSocket. Of the configuration that let it in it keeps nothing.
 #[derive(Debug)]
 pub(crate) struct Websocket {
     relay: Relay,
+    watch: Watch,
     guard: CallGuard,
 }
 
 // === impl Websocket ===
 
 impl Websocket {
-    pub(crate) fn new(relay: Relay, guard: CallGuard) -> Websocket {
-        Websocket { relay, guard }
+    pub(crate) fn new(relay: Relay, watch: Watch, guard: CallGuard) -> Websocket {
+        Websocket { relay, watch, guard }
     }
 }
 
 impl Session for Websocket {
     fn poll(&mut self, client: &mut dyn Duplex, draining: bool, context: &mut Context<'_>) -> Poll<()> {
+        if self.watch.poll_revoked(context) {
+            self.relay.end(Ending::Revoked);
+        }
         if draining {
             self.relay.end(Ending::Draining);
         }
@@ -60,7 +65,7 @@ fn closer(ending: Ending) -> Closer {
     match ending {
         Ending::Closed(Side::Client, _) | Ending::Gone(Side::Client) => Closer::Client,
         Ending::Closed(Side::Upstream, _) | Ending::Gone(Side::Upstream) => Closer::Upstream,
-        Ending::Faulty(..) | Ending::Idle | Ending::Lifetime | Ending::Draining => Closer::Gate,
+        Ending::Faulty(..) | Ending::Idle | Ending::Lifetime | Ending::Draining | Ending::Revoked => Closer::Gate,
     }
 }
 
@@ -72,5 +77,6 @@ fn end(ending: Ending) -> End {
         Ending::Faulty(Side::Client, _) => End::Refused,
         Ending::Idle | Ending::Lifetime => End::TimedOut,
         Ending::Draining => End::Draining,
+        Ending::Revoked => End::Revoked,
     }
 }

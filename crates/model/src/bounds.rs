@@ -82,6 +82,10 @@ pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 
+/// How often the keys of open WebSockets and long answers are looked at: a revoked one's are to be over within a second.
+pub const CREDENTIAL_WATCH_EVERY: Duration = Duration::from_millis(250);
+/// From when on an answer that still streams has its key looked at; nearly all are over by then.
+pub const CREDENTIAL_WATCHED_AFTER: Duration = Duration::from_millis(500);
 /// A WebSocket without a byte in either direction, when the API does not say. Clients and servers that mean to stay ping
 /// every 20 to 60 s.
 pub const WEBSOCKET_IDLE_DEFAULT: Duration = Duration::from_secs(5 * 60);

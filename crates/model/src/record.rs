@@ -123,6 +123,8 @@ pub enum End {
     TimedOut,
     /// The gate was shutting down.
     Draining,
+    /// Its credential was revoked while it ran.
+    Revoked,
 }
 
 /// The HTTP version spoken with the client.
@@ -162,6 +164,7 @@ impl End {
             End::UpstreamBroke => "upstream_broke",
             End::TimedOut => "timed_out",
             End::Draining => "draining",
+            End::Revoked => "revoked",
         }
     }
 }

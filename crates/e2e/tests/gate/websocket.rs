@@ -1,5 +1,7 @@
 //! Calls that become WebSockets: every rule first, then frames, counted and judged, to an end that the record tells.
 
+use std::time::{Duration, Instant};
+
 use callgate_testkit::{
     Authority, RawClient, ScriptedUpstream, TestGate, WEBSOCKET_ACCEPT, WebsocketFrame, reply, wait_for,
 };
@@ -245,4 +247,32 @@ fn over_tls_and_in_observe_mode_too() {
     assert_eq!(client.send_frame(WebsocketFrame::text("hello")).frame(), WebsocketFrame::text("hello"));
     client.send_frame(WebsocketFrame::close(1000)).frame();
     assert_eq!(record(&gate)["callgate.would_refuse"][0], "upgrade_refused");
+}
+
+#[test]
+fn a_revoked_key_ends_its_websockets_and_streams_within_a_second() {
+    let upstream = ScriptedUpstream::start(|connection| {
+        let Some(request) = connection.request() else { return };
+        if request.field("upgrade").is_some() {
+            connection.accept_websocket(&request);
+            return connection.echo_frames();
+        }
+        connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
+        connection.until_closed();
+    });
+    let gate = shop(&upstream, "websocket: allow");
+    let (leaving, staying) = (gate.new_key("ada"), gate.new_key("bea"));
+    let mut silent = gate.call("GET /shop/live").key(&leaving).open_websocket();
+    let mut other = gate.call("GET /shop/live").key(&staying).open_websocket();
+    let mut events = gate.call("GET /shop/events").key(&leaving).open();
+    events.read_through(b"data: 1");
+    gate.revoke(&leaving);
+    let revoked = Instant::now();
+    assert_eq!(silent.frame().closing(), (1008, "the credential was revoked".to_owned()));
+    assert!(!events.rest().ends_with(b"0\r\n\r\n"), "an answer that breaks off does not look whole");
+    assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+    wait_for("both records", || {
+        gate.records().iter().filter(|record| record["callgate.end"] == "revoked").count() == 2
+    });
+    assert_eq!(other.send_frame(WebsocketFrame::text("still here")).frame(), WebsocketFrame::text("still here"));
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use callgate_model::bounds;
 use callgate_model::record::End;
 use callgate_transport::switch::{Answering, Session};
 use callgate_transport::websocket::Relay;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{BoxError, UpstreamBody, cleaned};
 use crate::call::CallGuard;
+use crate::watch::Watch;
 use crate::websocket::Websocket;
 
 /// The body of an answer.
@@ -30,7 +32,7 @@ enum Content {
     /// The upstream's, streaming.
     Upstream(Upstream),
     /// None; the connection goes on as this.
-    Websocket(Box<Relay>),
+    Websocket(Box<Relay>, Watch),
 }
 
 #[derive(Debug)]
@@ -43,6 +45,9 @@ struct Upstream {
     alarm: Option<Pin<Box<Sleep>>>,
     /// When the last byte came since the alarm was set.
     moved_at: Option<Instant>,
+    watch: Watch,
+    /// It takes long enough for its key to be looked at.
+    watched: bool,
 }
 
 /// How long an upstream's body may take.
@@ -59,6 +64,11 @@ pub struct BodyTimes {
 #[error("the upstream's answer took too long")]
 struct TimedOut;
 
+/// The other one.
+#[derive(Debug, thiserror::Error)]
+#[error("the credential of the call was revoked")]
+struct Revoked;
+
 // === impl AnswerBody ===
 
 impl AnswerBody {
@@ -74,18 +84,19 @@ impl AnswerBody {
 
     /// None: the call goes on as a WebSocket.
     #[must_use]
-    pub fn websocket(relay: Box<Relay>, guard: CallGuard) -> AnswerBody {
-        AnswerBody { content: Content::Websocket(relay), guard }
+    pub(crate) fn websocket(relay: Box<Relay>, watch: Watch, guard: CallGuard) -> AnswerBody {
+        AnswerBody { content: Content::Websocket(relay, watch), guard }
     }
 
     /// An upstream's body.
     #[must_use]
-    pub fn upstream(body: UpstreamBody, times: BodyTimes, mut guard: CallGuard) -> AnswerBody {
+    pub(crate) fn upstream(body: UpstreamBody, times: BodyTimes, watch: Watch, mut guard: CallGuard) -> AnswerBody {
         if body.is_end_stream() {
             guard.complete();
         }
         let left = body.size_hint().exact();
-        AnswerBody { content: Content::Upstream(Upstream { body, left, times, alarm: None, moved_at: None }), guard }
+        let upstream = Upstream { body, left, times, alarm: None, moved_at: None, watch, watched: false };
+        AnswerBody { content: Content::Upstream(upstream), guard }
     }
 }
 
@@ -103,7 +114,7 @@ impl Body for AnswerBody {
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
             Content::Upstream(upstream) => upstream.poll(context, &mut this.guard),
-            Content::Websocket(_) => Poll::Ready(None),
+            Content::Websocket(..) => Poll::Ready(None),
         }
     }
 
@@ -111,7 +122,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) => bytes.is_none(),
             Content::Upstream(upstream) => upstream.body.is_end_stream(),
-            Content::Websocket(_) => true,
+            Content::Websocket(..) => true,
         }
     }
 
@@ -119,7 +130,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Content::Upstream(upstream) => upstream.body.size_hint(),
-            Content::Websocket(_) => SizeHint::with_exact(0),
+            Content::Websocket(..) => SizeHint::with_exact(0),
         }
     }
 }
@@ -127,7 +138,7 @@ impl Body for AnswerBody {
 impl Answering for AnswerBody {
     fn into_session(self) -> Result<Box<dyn Session>, AnswerBody> {
         match self.content {
-            Content::Websocket(relay) => Ok(Box::new(Websocket::new(*relay, self.guard))),
+            Content::Websocket(relay, watch) => Ok(Box::new(Websocket::new(*relay, watch, self.guard))),
             _ => Err(self),
         }
     }
@@ -141,6 +152,9 @@ impl Upstream {
         context: &mut Context<'_>,
         guard: &mut CallGuard,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.watched && self.watch.is_revoked() {
+            return revoked(guard);
+        }
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
@@ -177,8 +191,16 @@ impl Upstream {
             let idle_at = from + times.idle;
             times.deadline.map_or(idle_at, |deadline| deadline.min(idle_at))
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next(Instant::now()))));
+        let has_key = self.watch.has_key();
+        let moved_at = &mut self.moved_at;
+        let alarm = self.alarm.get_or_insert_with(|| {
+            let now = Instant::now();
+            let first = if has_key { next(now).min(now + bounds::CREDENTIAL_WATCHED_AFTER) } else { next(now) };
+            *moved_at = Some(now);
+            Box::pin(tokio::time::sleep_until(first))
+        });
         while alarm.as_mut().poll(context).is_ready() {
+            self.watched = true;
             // Bytes have moved since the alarm was set: it is set anew now, instead of at every byte.
             let due = self.moved_at.take().map(next).filter(|due| *due > Instant::now());
             let Some(due) = due else {
@@ -187,6 +209,14 @@ impl Upstream {
             };
             alarm.as_mut().reset(due);
         }
+        if self.watched && self.watch.poll_revoked(context) {
+            return revoked(guard);
+        }
         Poll::Pending
     }
+}
+
+fn revoked(guard: &mut CallGuard) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    guard.broke(End::Revoked);
+    Poll::Ready(Some(Err(Box::new(Revoked))))
 }

@@ -21,6 +21,7 @@ use crate::snapshot::KeyPlaces;
 /// `certificate_missing`, `certificate_unknown`, `locked_out`, `not_allowed`.
 pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
     let (access, guards) = routed.access();
+    call.access_only_watches = guards.only_watches(Rule::Access);
     let judgement = match access {
         // A public place below one that asks for scopes: only a credential has them, so nobody passes without one.
         Access::Public if *presented == Presented::Nothing && routed.needs_key() => {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
@@ -63,6 +64,8 @@ pub struct Call<'a> {
     pub refused_if_body: Option<Refused>,
     /// Who calls, once known.
     pub caller: Option<Caller>,
+    /// The rule that asks for a credential only watches, so that its revocation ends nothing either.
+    pub access_only_watches: bool,
     /// `RateLimit-Policy` and `RateLimit` so far.
     pub rates: Rates,
     /// The call offers to become a WebSocket; kept apart, because hardly any does.
@@ -149,6 +152,7 @@ impl<'a> Call<'a> {
             accept: Vec::new(),
             refused_if_body: None,
             caller: None,
+            access_only_watches: false,
             rates: Rates::default(),
             websocket: None,
             answer_fields: HeaderMap::new(),
@@ -177,6 +181,14 @@ impl<'a> Call<'a> {
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    /// The key whose revocation ends the call, if it has one.
+    pub(crate) fn take_watched_key(&mut self) -> Option<Arc<KeyEntry>> {
+        match self.caller.take() {
+            Some(Caller::Key(entry)) if !self.access_only_watches => Some(entry),
+            _ => None,
         }
     }
 

@@ -62,6 +62,9 @@ fn title(record: &CallRecord) -> String {
         (None, End::Draining) => {
             format!("{call} was answered with {}, and ended because the gate stopped", record.status)
         }
+        (None, End::Revoked) => {
+            format!("{call} was answered with {}, and ended because its credential was revoked", record.status)
+        }
         (None, End::TimedOut) => format!("{call} was answered with {}, and ended by a time bound", record.status),
         (None, _) if record.would_refuse.is_empty() => match &record.upstream {
             Some(upstream) if upstream.status == Some(record.status) && record.status >= 400 => {
@@ -145,6 +148,7 @@ fn stop(record: &CallRecord) -> String {
             End::UpstreamBroke => "the upstream broke off".to_owned(),
             End::TimedOut => "a time bound ended the call".to_owned(),
             End::Draining => "the gate was shutting down".to_owned(),
+            End::Revoked => "the credential was revoked meanwhile".to_owned(),
             End::Complete | End::Refused => String::new(),
         },
     }

@@ -42,6 +42,8 @@ pub enum Ending {
     Lifetime,
     /// The gate stops.
     Draining,
+    /// The client's credential was revoked.
+    Revoked,
 }
 
 /// A session. Dropped, it cuts the server's connection.
@@ -94,6 +96,7 @@ impl Ending {
             Ending::Gone(Side::Upstream) | Ending::Faulty(Side::Upstream, _) => Some(close::SERVER_BROKE),
             Ending::Faulty(Side::Client, fault) => Some(code_of(fault)),
             Ending::Idle | Ending::Lifetime | Ending::Draining => Some(close::GOING_AWAY),
+            Ending::Revoked => Some(close::POLICY),
         }
     }
 
@@ -116,6 +119,7 @@ impl Ending {
             Ending::Idle => "idle for too long",
             Ending::Lifetime => "open for too long",
             Ending::Draining => "the gate is shutting down",
+            Ending::Revoked => "the credential was revoked",
         }
     }
 }
