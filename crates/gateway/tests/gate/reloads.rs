@@ -1,6 +1,8 @@
 //! Taking over another file while calls come.
 
-use callgate_testkit::{Authority, RawClient, ScriptedUpstream, Signal, reply};
+use std::sync::Arc;
+
+use callgate_testkit::{Authority, RawClient, ScriptedUpstream, Signal, WebsocketFrame, reply, wait_for};
 
 use crate::house::{House, check, shop_yaml};
 
@@ -105,4 +107,22 @@ fn a_changed_listener_waits_for_a_restart_and_is_named_until_then() {
     )));
     assert_eq!(report.needs_restart, Vec::<String>::new());
     assert_eq!(call(), "403 ip_denied");
+}
+
+/// A WebSocket may stay open for a day, and a configuration of many APIs is large.
+#[test]
+fn an_open_websocket_holds_no_old_snapshot() {
+    let upstream = ScriptedUpstream::echoing_websockets();
+    let lines =
+        "access: public\nroutes:\n  - GET /live: { websocket: allow }\n  - GET /plain: { respond: { status: 204 } }";
+    let house = House::start(&yaml(&upstream, lines));
+    let mut open = house.call("GET /shop/live").open_websocket();
+    let old = Arc::downgrade(&house.gate.snapshot());
+    house.reload(&yaml(&upstream, lines));
+    // A worker takes the new one with its next call.
+    wait_for("the old snapshot to be freed", || {
+        check(&house.call("GET /shop/plain"), "204");
+        old.strong_count() == 0
+    });
+    assert_eq!(open.send_frame(WebsocketFrame::text("still here")).frame(), WebsocketFrame::text("still here"));
 }
