@@ -4,6 +4,7 @@
 //! what the next phase needs. Nothing is hidden in layers.
 
 mod admit;
+mod attempt;
 mod authorize;
 mod certificate;
 mod check;

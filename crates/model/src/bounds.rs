@@ -79,6 +79,14 @@ pub const UPSTREAM_IDLE_DEFAULT: Duration = Duration::from_secs(4);
 pub const UPSTREAM_SERVERS_MAX: usize = 64;
 /// Weight of one server beside the others': a thousandth is the smallest canary that can be told from none.
 pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
+/// How often a call is sent again, to other servers, after failures that allow it.
+pub const REPEATS_PER_CALL_MAX: u32 = 2;
+/// Repeats that an upstream's calls save up; beyond these, one call in five may be repeated, so load grows by a fifth.
+pub const REPEATS_SAVED_MAX: u32 = 10;
+/// How long a server that failed is left out, the first time; each time after that it is twice as long.
+pub const LEFT_OUT_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest that a server is left out before a call tries it again.
+pub const LEFT_OUT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 

@@ -66,7 +66,14 @@ impl ScriptedUpstream {
     /// Starts a server whose connections run this script.
     #[must_use]
     pub fn start(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> ScriptedUpstream {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), script)
+    }
+
+    /// The same on an address that was another one's before: a server that comes back.
+    #[must_use]
+    #[track_caller]
+    pub fn start_at(address: SocketAddr, script: impl Fn(&mut Connection) + Send + Sync + 'static) -> ScriptedUpstream {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let script = Arc::new(script);

@@ -12,6 +12,7 @@
 //! before another call could read those bytes as its answer.
 
 mod body;
+mod budget;
 mod choice;
 mod connect;
 mod connection;
@@ -28,11 +29,12 @@ mod switched;
 mod upload;
 
 pub use self::body::UpstreamBody;
-pub use self::choice::{Member, Servers};
+pub use self::budget::Budget;
+pub use self::choice::{Member, Servers, Tried};
 pub use self::error::{BodyError, Kind, Side, UpstreamError};
-pub use self::pool::{Pool, PoolStats, Sent};
+pub use self::pool::{Failure, Pool, PoolStats, Sent};
 pub use self::server::Server;
-pub use self::standing::{Place, Standing};
+pub use self::standing::{Fault, Place, Standing};
 pub use self::switched::Switched;
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod client;
 mod client_certificates;
 mod content_types;
 mod drain;
+mod failing_servers;
 mod first_minutes;
 mod forwarding;
 mod h2_frames;

@@ -1,14 +1,11 @@
 //! Forward: the call goes to the upstream, rewritten so that it carries what the gate knows and nothing that it must not.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use callgate_model::record::UpstreamPart;
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, Code, Refusal, bounds};
-use callgate_transport::upstream::{Kind, Member, Sent, Server, UpstreamError};
+use callgate_transport::upstream::Kind;
 use callgate_wire::{forwarded, hop, query, trace};
 use http::header::{
     CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
@@ -19,6 +16,7 @@ use http::{Request, Response, Uri, Version};
 use http_body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
+use super::attempt::{self, Unanswered};
 use super::credential;
 use super::read::Incoming;
 use super::route::Routed;
@@ -46,69 +44,46 @@ const FIELDS_ADDED_MAX: usize = 12;
 /// Sends the call and waits for the head of the answer.
 ///
 /// # Errors
-/// `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`; or what cut the request's body meanwhile.
+/// `no_healthy_upstream`, `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`; or what cut the request's body
+/// meanwhile.
 pub(crate) async fn send(
     call: &mut Call<'_>,
     worker: &Worker,
     routed: &Routed<'_>,
     request: Incoming<RequestBody>,
 ) -> Result<Response<UpstreamBody>, Refused> {
-    let api = routed.api;
-    let Some((server, place)) = api.servers.choose(worker.draw()) else { return Err(no_server(api)) };
-    let mut request = prepare(call, routed, server, request)?;
+    let mut request = prepare(call, routed, request)?;
     websocket::offer_upstream(call, worker, request.headers_mut());
-    call.record.place = Some(place);
+    let api = routed.api;
     let began_ns = call.now_ns();
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
     let progress = call.record.request.clone();
-    let mut part =
-        UpstreamPart { server: Arc::clone(&server.name), attempts: 1, reused: false, status: None, head_us: 0 };
-    // Told before it is known how it ends: a caller that leaves meanwhile ends it here.
-    call.record.upstream = Some(part.clone());
-    let sending = std::pin::pin!(send_or_repeat(worker, &server.server, request));
-    let sent = until_head(sending, timeout, call.deadline, progress.as_deref()).await;
-    part.head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
-    let result = match sent {
-        Some(Ok(sent)) => {
+    let total = call.deadline;
+    let sent = {
+        let sending = std::pin::pin!(attempt::send(&mut call.record, worker, api, request));
+        until_head(sending, timeout, total, progress.as_deref()).await
+    };
+    let head_us = call.now_ns().saturating_sub(began_ns) / 1_000;
+    if let Some(part) = &mut call.record.upstream {
+        part.head_us = head_us;
+        if let Some(Ok(sent)) = &sent {
             part.attempts = u8::try_from(sent.attempts).unwrap_or(u8::MAX);
             part.reused = sent.reused;
             part.status = Some(sent.response.status().as_u16());
-            Ok(sent.response)
         }
+    }
+    match sent {
+        Some(Ok(sent)) => Ok(sent.response),
         // A body that was cut is why the upstream failed, not the other way round.
-        Some(Err(error)) => {
-            Err(progress.and_then(|progress| progress.refusal()).unwrap_or_else(|| refusal(&error, api, server)))
+        Some(Err(unanswered)) => Err(match progress.and_then(|progress| progress.refusal()) {
+            Some(cut) => cut,
+            None => refusal(&unanswered, call, api),
+        }),
+        None if total.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(call, api)),
+        None => {
+            attempt::timed_out(&mut call.record, api, &call.gate.clock);
+            Err(timed_out(call, api, timeout))
         }
-        None if call.deadline.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(api, server)),
-        None => Err(timed_out(api, server, timeout)),
-    };
-    call.record.upstream = Some(part);
-    result
-}
-
-/// Sends a request. A kept connection that the upstream closes at the very moment it is used again is no failure of the
-/// call: one that is safe to repeat is sent once more (RFC 9110 section 9.2.2: idempotent methods; and there must be no body,
-/// which would be gone).
-async fn send_or_repeat(
-    worker: &Worker,
-    server: &Server,
-    request: Request<RequestBody>,
-) -> Result<Sent<RequestBody>, UpstreamError> {
-    let spare = (request.method().is_idempotent() && request.body().is_empty()).then(|| {
-        let mut spare = Request::new(RequestBody::whole(Bytes::new()));
-        *spare.method_mut() = request.method().clone();
-        *spare.uri_mut() = request.uri().clone();
-        *spare.headers_mut() = request.headers().clone();
-        *spare.extensions_mut() = request.extensions().clone();
-        spare
-    });
-    match (worker.pool().send(server, request).await, spare) {
-        (Err(error), Some(spare)) if error.kind == Kind::Closed && error.reused => {
-            // Rare, and large: in a box it is no part of every call.
-            let again = Box::pin(worker.pool().send(server, spare)).await;
-            again.map(|sent| Sent { attempts: sent.attempts + 1, ..sent })
-        }
-        (result, _) => result,
     }
 }
 
@@ -142,7 +117,6 @@ async fn until_head<T>(
 fn prepare(
     call: &mut Call<'_>,
     routed: &Routed<'_>,
-    server: &Member,
     request: Incoming<RequestBody>,
 ) -> Result<Request<RequestBody>, Refused> {
     let Incoming { mut parts, authority, body, .. } = request;
@@ -169,12 +143,10 @@ fn prepare(
         // Said, not left to the HTTP library: of a GET it would take for granted that nothing follows, and drop the body.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let host = if routed.api.host_from_caller {
-        HeaderValue::from_str(&authority).unwrap_or_else(|_| server.host.clone())
-    } else {
-        server.host.clone()
-    };
-    headers.insert(HOST, host);
+    // Otherwise it is the server's own, which is chosen for each attempt.
+    if routed.api.host_from_caller {
+        set(headers, HOST, &authority);
+    }
     tell_the_way(call, headers, &authority);
     tell_the_caller(call, headers);
     for guards in routed.guards() {
@@ -278,14 +250,20 @@ fn is_override(name: &HeaderName) -> bool {
     )
 }
 
-fn refusal(error: &UpstreamError, api: &Api, server: &Member) -> Refused {
+fn refusal(unanswered: &Unanswered, call: &Call<'_>, api: &Api) -> Refused {
+    let Unanswered::Failed(error) = unanswered else {
+        return Refusal::new(Code::NoHealthyUpstream, "No server of this API is fit to be asked at the moment.")
+            .rule(format!("apis.{}.upstream", api.name))
+            .gate_side("every server failed its last calls, and is left out or comes back slowly")
+            .retry_after_ns(api.servers.out_for_ns(call.now_ns()));
+    };
     if error.kind == Kind::NoDescriptor {
         // The gate's own trouble, whatever the server is like.
         return Refusal::new(
             Code::Overloaded,
             "The gate has no room for another connection to the server of this API.",
         )
-        .gate_side(format!("{}: {}", server.name, chain(error)))
+        .gate_side(format!("{}: {}", server(call), chain(error)))
         .retry_after_ns(1_000_000_000);
     }
     let (code, detail) = match error.kind {
@@ -297,32 +275,32 @@ fn refusal(error: &UpstreamError, api: &Api, server: &Member) -> Refused {
     };
     Refusal::new(code, detail).rule(format!("apis.{}.upstream", api.name)).gate_side(format!(
         "{}: {}",
-        server.name,
+        server(call),
         chain(error)
     ))
 }
 
-fn no_server(api: &Api) -> Refused {
-    Refusal::new(Code::NoHealthyUpstream, "No server of this API is fit to be asked.")
-        .rule(format!("apis.{}.upstream", api.name))
+/// The server that was asked last.
+fn server<'a>(call: &'a Call<'_>) -> &'a str {
+    call.record.upstream.as_ref().map_or("no server", |part| &part.server)
 }
 
-fn timed_out(api: &Api, server: &Member, timeout: Duration) -> Refused {
+fn timed_out(call: &Call<'_>, api: &Api, timeout: Duration) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         format!("The server of this API did not answer within {} ms (setting `timeout`).", timeout.as_millis()),
     )
     .rule(format!("apis.{}.timeout", api.name))
-    .gate_side(format!("{} sent no response head in time", server.name))
+    .gate_side(format!("{} sent no response head in time", server(call)))
 }
 
-fn out_of_total(api: &Api, server: &Member) -> Refused {
+fn out_of_total(call: &Call<'_>, api: &Api) -> Refused {
     Refusal::new(
         Code::UpstreamTimeout,
         "The server of this API did not answer before the call's time was over (setting `total`).",
     )
     .rule(format!("apis.{}.total", api.name))
-    .gate_side(format!("{} sent no response head before the end of `total`", server.name))
+    .gate_side(format!("{} sent no response head before the end of `total`", server(call)))
 }
 
 /// An error with its sources, for the operator.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use callgate_identity::CellSet;
-use callgate_transport::upstream::Standing;
+use callgate_transport::upstream::{Budget, Standing};
 
 use crate::limiter::Counter;
 
@@ -16,6 +16,7 @@ pub struct Cells {
     limits: HashMap<u64, Arc<AtomicU64>>,
     counters: HashMap<u64, Counter>,
     standings: HashMap<u64, Arc<Standing>>,
+    budgets: HashMap<u64, Arc<Budget>>,
     /// Of callers with certificates: their own sets of cells, as keys have them.
     callers: HashMap<u64, Arc<CellSet>>,
 }
@@ -39,6 +40,12 @@ impl Cells {
     pub fn counter(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Counter {
         let known = earlier.and_then(|cells| cells.counters.get(&fingerprint));
         self.counters.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()).clone()
+    }
+
+    /// The budget of repeats of the upstream with this fingerprint: the earlier snapshot's, or a new one.
+    pub fn budget(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<Budget> {
+        let known = earlier.and_then(|cells| cells.budgets.get(&fingerprint));
+        Arc::clone(self.budgets.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
     }
 
     /// The standing of the server with this fingerprint: the earlier snapshot's, with the calls that are at it, or a new one.

@@ -257,7 +257,8 @@ impl Compiler<'_> {
                 name: name.into(),
             }
         });
-        Ok(Servers::new(members.collect()))
+        let members = members.collect();
+        Ok(Servers::new(members, self.cells.budget(self.earlier, fingerprint(&(&api.name, "repeats")))))
     }
 
     fn guards(

@@ -4,18 +4,21 @@
 //! server, and without the herd that runs after the one that was least busy a moment ago (Mitzenmacher, 2001).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::budget::Budget;
 use super::server::Server;
-use super::standing::{Place, Standing};
+use super::standing::{Fault, Fitness, Place, Standing};
 
 /// The servers of one upstream.
 #[derive(Debug)]
 pub struct Servers {
+    /// At most 64.
     members: Box<[Member]>,
-    /// The sum of all weights.
-    weight: u64,
+    /// What pays for repeats; shared by all workers.
+    budget: Arc<Budget>,
 }
 
 /// One of them.
@@ -33,14 +36,17 @@ pub struct Member {
     pub standing: Arc<Standing>,
 }
 
+/// A set of servers by their places in the configuration: those that a call has tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tried(u64);
+
 // === impl Servers ===
 
 impl Servers {
     /// These servers. Without any, no call ever gets one.
     #[must_use]
-    pub fn new(members: Vec<Member>) -> Servers {
-        let weight = members.iter().map(|member| u64::from(member.weight)).sum();
-        Servers { members: members.into(), weight }
+    pub fn new(members: Vec<Member>, budget: Arc<Budget>) -> Servers {
+        Servers { members: members.into(), budget }
     }
 
     /// All of them, in the order of the configuration.
@@ -48,36 +54,122 @@ impl Servers {
         self.members.iter()
     }
 
-    /// The server for a call, with a place at it. `random` are two draws: 32 bits each.
+    /// What pays for repeats.
     #[must_use]
-    pub fn choose(&self, random: u64) -> Option<(&Member, Place)> {
-        let member = match &*self.members {
-            [] => return None,
-            [only] => only,
-            _ => self.less_busy(random)?,
-        };
-        Some((member, member.standing.enter()))
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
-    fn less_busy(&self, random: u64) -> Option<&Member> {
-        let (one, other) = (random >> 32, random & u64::from(u32::MAX));
-        let first = self.drawn(one, None)?;
-        let second = self.drawn(other, Some(first))?;
-        Some(if first.is_much_busier_than(second) { second } else { first })
+    /// The server for a call, with a place at it: fit, and none that the call has tried. `random` are two draws of 32 bits.
+    /// A server that was left out is rather tried by a call that could be repeated elsewhere.
+    #[must_use]
+    pub fn choose(&self, random: u64, now_ns: u64, tried: Tried, repeatable: bool) -> Option<(&Member, Place)> {
+        if let [only] = &*self.members {
+            let place = match tried.0 {
+                0 => only.standing.enter_or_try_out(now_ns),
+                _ => None,
+            };
+            return Some((only, place?));
+        }
+        let all = Tried(tried.0 | !self.everybody());
+        let (first, second) = self.drawn_two(random, all)?;
+        if first.is_fit(now_ns) && second.is_fit(now_ns) {
+            let chosen = first.rather_than(second);
+            if let Some(place) = chosen.standing.enter(now_ns) {
+                return Some((chosen, place));
+            }
+        }
+        self.choose_with_care(random, now_ns, all, repeatable)
     }
 
-    /// The server at this draw out of 2³², by weight; `but` is left out.
-    fn drawn(&self, draw: u64, but: Option<&Member>) -> Option<&Member> {
-        let left_out = |member: &Member| but.is_some_and(|but| std::ptr::eq(but, member));
-        let whole = self.weight - but.map_or(0, |but| u64::from(but.weight));
-        // Below 64 servers of weight 1,000, this fits in 64 bits.
+    /// The same when a server that was drawn is not fit: all are looked at.
+    fn choose_with_care(&self, random: u64, now_ns: u64, out: Tried, repeatable: bool) -> Option<(&Member, Place)> {
+        let (mut unfit, mut due) = (out, None);
+        for (at, member) in self.members.iter().enumerate().filter(|(at, _)| !out.has(*at)) {
+            match member.standing.fitness(now_ns) {
+                Fitness::Fit => continue,
+                Fitness::Due => due = due.or(Some(member)),
+                Fitness::Unfit => {}
+            }
+            unfit.add(at);
+        }
+        let choosy = !repeatable && unfit.0 != u64::MAX;
+        if let Some(member) = due
+            && let Some(place) = member.standing.try_out(now_ns, choosy)
+        {
+            return Some((member, place));
+        }
+        // One that had room a moment ago may have none now; then the others are asked.
+        while let Some((first, second)) = self.drawn_two(random, unfit) {
+            let chosen = first.rather_than(second);
+            if let Some(place) = chosen.standing.enter(now_ns) {
+                return Some((chosen, place));
+            }
+            unfit = self.with(unfit, chosen);
+        }
+        None
+    }
+
+    /// A call failed at the server where it has this place. Says for how long that is left out, if it is by this.
+    pub fn failed(&self, place: &mut Place, fault: Fault, now_ns: u64) -> Option<Duration> {
+        let others =
+            self.members.iter().filter(|member| !place.is_at(&member.standing) && member.is_fit(now_ns)).count();
+        place.failed(fault, now_ns, others > 0, others > 0 && others * 2 >= self.members.len())
+    }
+
+    /// Nanoseconds until one that is left out may be tried again.
+    #[must_use]
+    pub fn out_for_ns(&self, now_ns: u64) -> u64 {
+        self.members.iter().map(|member| member.standing.out_for_ns(now_ns)).min().unwrap_or(0)
+    }
+
+    /// These servers, and this one.
+    #[must_use]
+    pub fn with(&self, mut tried: Tried, member: &Member) -> Tried {
+        if let Some(at) = self.members.iter().position(|one| std::ptr::eq(one, member)) {
+            tried.add(at);
+        }
+        tried
+    }
+
+    /// One bit a server.
+    fn everybody(&self) -> u64 {
+        u32::try_from(self.members.len()).ok().and_then(|count| 1_u64.checked_shl(count)).unwrap_or(0).wrapping_sub(1)
+    }
+
+    /// Two different ones, drawn by weight, of those that are not left out here; the same one twice if it is alone.
+    fn drawn_two(&self, random: u64, out: Tried) -> Option<(&Member, &Member)> {
+        let (at, first) = self.drawn(random >> 32, out)?;
+        let mut rest = out;
+        rest.add(at);
+        let second = self.drawn(random & u64::from(u32::MAX), rest).map_or(first, |(_, second)| second);
+        Some((first, second))
+    }
+
+    /// The server at this draw out of 2³², by weight.
+    fn drawn(&self, draw: u64, out: Tried) -> Option<(usize, &Member)> {
+        let left = || self.members.iter().enumerate().filter(|(at, _)| !out.has(*at));
+        let whole: u64 = left().map(|(_, member)| u64::from(member.weight)).sum();
+        // 64 weights of at most 1,000, times 32 bits, fit.
         let mut at = (whole * draw) >> 32;
-        self.members.iter().filter(|member| !left_out(member)).find(|member| {
+        left().find(|(_, member)| {
             let weight = u64::from(member.weight);
             let here = at < weight;
             at = at.saturating_sub(weight);
             here
         })
+    }
+}
+
+// === impl Tried ===
+
+impl Tried {
+    fn has(self, at: usize) -> bool {
+        self.0 >> at & 1 == 1
+    }
+
+    fn add(&mut self, at: usize) {
+        self.0 |= 1 << at;
     }
 }
 
@@ -93,94 +185,19 @@ impl<'a> IntoIterator for &'a Servers {
 // === impl Member ===
 
 impl Member {
-    /// Whether a call that was drawn for it does better to go to the other: it would still be the less busy one with that
-    /// call, for its weight. A server with one call, or none, keeps what it draws: a canary with a small weight is behind
-    /// the others by less than a whole call, and would otherwise never get its share.
-    fn is_much_busier_than(&self, other: &Member) -> bool {
+    fn is_fit(&self, now_ns: u64) -> bool {
+        self.standing.fitness(now_ns) == Fitness::Fit
+    }
+
+    /// This one, unless a call that was drawn for it does better to go to the other: which would, even with that call, be
+    /// the less busy one for its weight. A server with one call, or none, keeps what it draws: a canary with a small weight
+    /// is behind the others by less than a whole call, and would otherwise never get its share.
+    fn rather_than<'a>(&'a self, other: &'a Member) -> &'a Member {
         let (busy, others) = (u64::from(self.standing.in_flight()), u64::from(other.standing.in_flight()));
-        busy > 1 && busy * u64::from(other.weight) > (others + 1) * u64::from(self.weight)
+        let much_busier = busy > 1 && busy * u64::from(other.weight) > (others + 1) * u64::from(self.weight);
+        if much_busier { other } else { self }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::time::Duration;
-
-    use super::*;
-
-    fn servers(weights: &[u32]) -> Servers {
-        let member = |(at, weight): (usize, &u32)| Member {
-            server: Server::new("127.0.0.1", 9000 + u16::try_from(at).unwrap(), None, Duration::from_secs(4)),
-            name: format!("{at}").into(),
-            host: HeaderValue::from_static("h"),
-            weight: *weight,
-            standing: Arc::default(),
-        };
-        Servers::new(weights.iter().enumerate().map(member).collect())
-    }
-
-    /// The same draws in every run (SplitMix64).
-    fn draws() -> impl Iterator<Item = u64> {
-        (1_u64..).map(|step| {
-            let mut mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        })
-    }
-
-    /// How many of 20,000 calls each server gets, while this many are under way at a time and each takes as long.
-    fn shares(servers: &Servers, at_once: usize) -> Vec<usize> {
-        let mut counts = vec![0; servers.iter().count()];
-        let mut running = VecDeque::new();
-        for random in draws().take(20_000) {
-            let (member, place) = servers.choose(random).unwrap();
-            counts[member.name.parse::<usize>().unwrap()] += 1;
-            running.push_back(place);
-            if running.len() >= at_once {
-                running.pop_front();
-            }
-        }
-        counts
-    }
-
-    #[test]
-    fn shares_follow_the_weights() {
-        for at_once in [1, 4, 16, 256] {
-            let counts = shares(&servers(&[1, 1, 1]), at_once);
-            assert!(counts.iter().all(|count| (6_000..7_400).contains(count)), "{at_once}: {counts:?}");
-            let counts = shares(&servers(&[95, 5]), at_once);
-            assert!((700..1_300).contains(&counts[1]), "5 %, {at_once} at once: {counts:?}");
-            let counts = shares(&servers(&[1, 2]), at_once);
-            assert!((12_300..14_400).contains(&counts[1]), "two thirds, {at_once} at once: {counts:?}");
-        }
-    }
-
-    #[test]
-    fn a_server_that_answers_nobody_is_left_alone() {
-        let servers = servers(&[1, 1, 1]);
-        let mut held = Vec::new();
-        let mut counts = [0; 3];
-        for random in draws().take(1_000) {
-            let (member, place) = servers.choose(random).unwrap();
-            let number = member.name.parse::<usize>().unwrap();
-            counts[number] += 1;
-            if number == 0 {
-                held.push(place);
-            }
-        }
-        assert!(counts[0] <= 3, "{counts:?}");
-        assert!(counts[1] > 300 && counts[2] > 300, "{counts:?}");
-    }
-
-    #[test]
-    fn places_are_given_back() {
-        let servers = servers(&[1]);
-        let (member, place) = servers.choose(7).unwrap();
-        assert_eq!(member.standing.in_flight(), 1);
-        drop(place);
-        assert_eq!(member.standing.in_flight(), 0);
-        assert!(Servers::new(Vec::new()).choose(7).is_none());
-    }
-}
+mod tests;

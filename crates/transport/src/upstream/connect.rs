@@ -50,7 +50,9 @@ async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -
     };
     let socket = socket.map_err(|error| {
         let kind = match Errno::from_io_error(&error) {
-            Some(Errno::MFILE | Errno::NFILE) => Kind::NoDescriptor,
+            Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM) => {
+                Kind::NoDescriptor
+            }
             _ if error.kind() == io::ErrorKind::TimedOut => Kind::ConnectTimeout,
             _ => Kind::Connect,
         };

@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use callgate_wire::chunked::ChunkFault;
 
+use super::standing::Fault;
 use crate::BoxError;
 
 /// What happened.
@@ -13,7 +14,7 @@ pub enum Kind {
     Resolve,
     /// No address of the host accepted a connection.
     Connect,
-    /// This process has no file descriptor left for a connection: nothing is known of the server.
+    /// This machine has no file descriptor, port or memory left for a connection: nothing is known of the server.
     NoDescriptor,
     /// No address of it did in time.
     ConnectTimeout,
@@ -79,7 +80,7 @@ impl fmt::Display for Kind {
         formatter.write_str(match self {
             Kind::Resolve => "the upstream's host name has no address",
             Kind::Connect => "the upstream accepted no connection",
-            Kind::NoDescriptor => "the gate has no file descriptor left for a connection",
+            Kind::NoDescriptor => "the gate has no file descriptor, port or memory left for a connection",
             Kind::ConnectTimeout => "the upstream accepted no connection in time",
             Kind::Tls => "no TLS connection to the upstream came about",
             Kind::Closed => "the upstream closed the connection without a whole answer",
@@ -106,6 +107,16 @@ impl UpstreamError {
     /// Failed on a connection; `untouched` says that the request was not begun.
     pub(super) fn exchange(kind: Kind, source: Option<BoxError>, untouched: bool, reused: bool) -> UpstreamError {
         UpstreamError { kind, retry_safe: untouched, reused, source }
+    }
+
+    /// What it says about the server; nothing where it is not the server's failure.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self.kind {
+            Kind::Resolve | Kind::Connect | Kind::ConnectTimeout | Kind::Tls => Some(Fault::Unreachable),
+            Kind::Closed | Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => Some(Fault::NoAnswer),
+            Kind::NoDescriptor | Kind::RequestBody => None,
+        }
     }
 
     /// Whose failure it is.

@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     refused: Option<io::Error>,
     finder: Finder,
     interim: u8,
+    /// Something was taken of the request's body.
+    taken: bool,
     /// The request says that it is the last one.
     last: bool,
 }
@@ -53,6 +55,7 @@ impl Exchange {
             refused: None,
             finder: Finder::default(),
             interim: 0,
+            taken: false,
             last: encode::closes(request.headers()),
         }
     }
@@ -94,7 +97,9 @@ impl Exchange {
         B::Error: Into<BoxError>,
     {
         let Some(upload) = &mut self.upload else { return Ok(()) };
-        match upload.poll(request.body_mut(), connection, context) {
+        let polled = upload.poll(request.body_mut(), connection, context);
+        self.taken = upload.has_taken();
+        match polled {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(UploadFault::Body(source))) => {
@@ -137,6 +142,11 @@ impl Exchange {
                 return Err(HeadFault::Interim);
             }
         }
+    }
+
+    /// Whether the request is whole: nothing was taken of its body, and no answer's fields took the place of its own.
+    pub(super) fn is_intact(&self, failed: &Failed) -> bool {
+        failed.kind == Kind::Closed && self.interim == 0 && !self.taken
     }
 
     fn closed(&mut self, source: BoxError) -> Failed {

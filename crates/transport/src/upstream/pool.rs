@@ -95,6 +95,15 @@ pub struct Sent<B> {
     pub attempts: u32,
 }
 
+/// A call that has none.
+#[derive(Debug)]
+pub struct Failure<B> {
+    /// Why.
+    pub error: UpstreamError,
+    /// The request, if it is as it was given. [`UpstreamError::retry_safe`] says whether the server may have seen it.
+    pub request: Option<Request<B>>,
+}
+
 /// Passes on a hash that was made before; see [`Server`].
 #[derive(Debug, Default)]
 struct HashedAlready(u64);
@@ -116,13 +125,9 @@ impl Pool {
     /// give the call, and its connection, up.
     ///
     /// # Errors
-    /// See [`UpstreamError`].
+    /// See [`UpstreamError`]; the request comes back with it if it can be sent again.
     #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice, and be copied as often")]
-    pub fn send<B>(
-        &self,
-        server: &Server,
-        mut request: Request<B>,
-    ) -> impl Future<Output = Result<Sent<B>, UpstreamError>>
+    pub fn send<B>(&self, server: &Server, mut request: Request<B>) -> impl Future<Output = Result<Sent<B>, Failure<B>>>
     where
         B: Body + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -143,7 +148,10 @@ impl Pool {
                         connection
                     }
                     // In a box: it is rare, and would make the future of every call larger.
-                    None => Box::pin(slot.open()).await?,
+                    None => match Box::pin(slot.open()).await {
+                        Ok(connection) => connection,
+                        Err(error) => return Err(Failure { error, request: Some(request) }),
+                    },
                 };
                 connection.wake();
                 let mut exchange = Exchange::begin(&request, &mut connection);
@@ -151,14 +159,17 @@ impl Pool {
                 let Head { status, version, mut decoder, mut keeps } = match head {
                     Ok(head) => head,
                     Err(failed) if failed.untouched && reused => continue,
-                    Err(failed) => return Err(failed.into_error(reused)),
+                    Err(failed) => {
+                        let request = exchange.is_intact(&failed).then_some(request);
+                        return Err(Failure { error: failed.into_error(reused), request });
+                    }
                 };
                 if reused {
                     slot.counts.reused.set(slot.counts.reused.get() + 1);
                 }
                 if status == StatusCode::SWITCHING_PROTOCOLS {
                     if !offers || exchange.upload.is_some() {
-                        return Err(UpstreamError::switched());
+                        return Err(Failure { error: UpstreamError::switched(), request: None });
                     }
                     (decoder, keeps) = (Decoder::UntilClose, false);
                 }

@@ -83,7 +83,7 @@ async fn call(pool: &Pool, script: &Script) -> String {
             };
             format!("{status} {body} reused={reused} attempts={attempts}")
         }
-        Err(error) => format!("{:?} {:?} retry_safe={}", error.kind, error.side(), error.retry_safe),
+        Err(Failure { error, .. }) => format!("{:?} {:?} retry_safe={}", error.kind, error.side(), error.retry_safe),
     }
 }
 
@@ -225,7 +225,7 @@ fn a_server_that_is_not_there_is_safe_to_retry() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     run(async {
         let server = Server::new("127.0.0.1", port, None, Duration::from_secs(1));
-        let error = Pool::new().send(&server, get()).await.unwrap_err();
+        let error = Pool::new().send(&server, get()).await.unwrap_err().error;
         assert_eq!((error.kind, error.retry_safe), (Kind::Connect, true));
     });
 }
@@ -329,7 +329,7 @@ fn a_request_body_that_breaks_off_is_the_clients_failure() {
         let mut frames = vec![Err(error), Ok(Frame::data(Bytes::from_static(b"a")))];
         let body = StreamBody::new(futures_stream(move || frames.pop())).boxed_unsync();
         let request = Request::post("/p").header("host", "h").body(body).unwrap();
-        let error = pool.send(&script.server, request).await.unwrap_err();
+        let error = pool.send(&script.server, request).await.unwrap_err().error;
         assert_eq!((error.kind, error.side(), error.retry_safe), (Kind::RequestBody, Side::Client, false));
         assert!(matches!(BodyFault::find(&error), Some(BodyFault::TooSlow { bytes: 1, .. })));
     });

@@ -63,6 +63,11 @@ impl Upload {
         !self.begun && !self.taken
     }
 
+    /// Whether something was taken of the request's body.
+    pub(super) fn has_taken(&self) -> bool {
+        self.taken
+    }
+
     /// Sends what can be sent; ready when all of it has left. More of the body is taken only when nearly all that was
     /// taken before has left.
     pub(super) fn poll<B>(

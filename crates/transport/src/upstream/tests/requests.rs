@@ -43,6 +43,7 @@ fn frames(frames: Vec<Frame<Bytes>>) -> TestBody {
 }
 
 /// A body that comes while the call is under way.
+#[derive(Debug)]
 struct Fed(UnboundedReceiver<Bytes>);
 
 impl Body for Fed {
@@ -161,7 +162,7 @@ fn a_body_that_does_not_keep_to_its_length_is_not_sent_as_if_it_did() {
         run(async {
             let request = Request::post("/").header("content-length", length);
             let request = request.body(frames(vec![Frame::data("abc".into())])).unwrap();
-            let error = Pool::new().send(&server, request).await.unwrap_err();
+            let error = Pool::new().send(&server, request).await.unwrap_err().error;
             assert_eq!(error.kind, super::Kind::RequestBody);
         });
         served.join().unwrap();
