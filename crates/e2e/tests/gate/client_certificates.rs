@@ -327,3 +327,18 @@ fn authorities_that_are_none_are_told_at_their_line() {
         output.stderr.contains("partners.pem holds no certificate") && output.stderr.contains("callgate.yaml:4:");
     assert!(output.code == Some(1) && told && output.stderr.contains("^^^^^^^^^^^^"), "{output}");
 }
+
+#[test]
+fn what_only_a_proxy_in_front_may_say_of_a_certificate_is_dropped_from_others() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let top = "trusted_proxies: { ips: [127.0.0.2] }";
+    let gate = crate::setup::shop_with(&upstream, top, "access: public");
+    let fields = ["Client-Cert", "Client-Cert-Chain", "X-Forwarded-Client-Cert"];
+    let from = |source: &str| {
+        let call = fields.iter().fold(gate.call("GET /shop/a").from(source), |call, name| call.field(name, ":AAAA:"));
+        crate::setup::check(&call, "200");
+        fields.map(|name| upstream.last().fields_named(name).len())
+    };
+    assert_eq!(from("127.0.0.1"), [0, 0, 0]);
+    assert_eq!(from("127.0.0.2"), [1, 1, 1]);
+}

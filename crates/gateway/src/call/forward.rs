@@ -124,6 +124,8 @@ fn prepare(
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
     headers.reserve(FIELDS_ADDED_MAX);
+    let peer = call.arrival.peer;
+    let from_proxy = call.snapshot.trusted.as_ref().is_some_and(|trusted| trusted.proxies.contains(peer));
     // Hop-by-hop first: what a caller's Connection field names must not take away what is set below.
     hop::strip(
         headers,
@@ -132,6 +134,7 @@ fn prepare(
             *name == EXPECT
                 || forwarded::is_field(name)
                 || is_ours(name)
+                || !from_proxy && is_certificate_field(name)
                 || !routed.api.keep_override_headers && is_override(name)
         },
     );
@@ -235,6 +238,12 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Whether a field is one that the gate speaks in; nobody else may.
 pub(crate) fn is_ours(name: &HeaderName) -> bool {
     name.as_str().starts_with("callgate-")
+}
+
+/// Whether a field says which certificate a client showed to a proxy in front (RFC 9440, and Envoy's own). Written by anybody
+/// else it is a forgery, and servers behind gateways believe it.
+fn is_certificate_field(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "client-cert" | "client-cert-chain" | "x-forwarded-client-cert")
 }
 
 /// Whether a field asks a framework to see another method or path than the gate judged.
