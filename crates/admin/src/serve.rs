@@ -25,10 +25,13 @@ const LAST_ACTS_TIME_MAX: Duration = Duration::from_secs(5);
 /// After accepting failed (no file descriptors left): trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a handshake is made by, asked for each connection: a certificate is renewed under a running gate.
+pub type TlsSource = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
+
 /// Where requests arrive.
 enum Listening {
     Socket(AdminSocket),
-    Tcp { listener: TcpListener, tls: Option<TlsAcceptor> },
+    Tcp { listener: TcpListener, tls: Option<TlsSource> },
 }
 
 /// A connection just accepted, with what is needed to answer it.
@@ -44,13 +47,8 @@ pub async fn socket(socket: AdminSocket, desk: Desk, stop: impl Future<Output = 
 
 /// Answers on a TCP port until `stop` comes, over TLS when there is a certificate. Off loopback there must be one: the
 /// configuration sees to it.
-pub async fn tcp(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    desk: Desk,
-    stop: impl Future<Output = ()>,
-) {
-    serve(Listening::Tcp { listener, tls: tls.map(TlsAcceptor::from) }, desk, stop).await;
+pub async fn tcp(listener: TcpListener, tls: Option<TlsSource>, desk: Desk, stop: impl Future<Output = ()>) {
+    serve(Listening::Tcp { listener, tls }, desk, stop).await;
 }
 
 async fn serve(listening: Listening, desk: Desk, stop: impl Future<Output = ()>) {
@@ -100,7 +98,7 @@ impl Listening {
             }
             Listening::Tcp { listener, tls } => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Arrived::Tcp { stream, tls: tls.clone() })
+                Ok(Arrived::Tcp { stream, tls: tls.as_ref().map(|current| TlsAcceptor::from(current())) })
             }
         }
     }

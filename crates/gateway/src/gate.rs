@@ -198,6 +198,8 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
     compare("data_dir", before.data_dir == after.data_dir);
     compare("workers", before.workers == after.workers);
     compare("log", before.log == after.log);
-    compare("admin", before.admin == after.admin);
+    // Its certificate is taken over at once too.
+    let admin = |config: &Config| config.admin.as_ref().map(|admin| (admin.address, admin.tls.is_some()));
+    compare("admin", admin(before) == admin(after));
     settings
 }

@@ -15,7 +15,7 @@ use callgate_config::{
     Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
 };
 use callgate_model::{Mode, Quota};
-use callgate_transport::tls::{ByName, CertificateFacts, Tickets};
+use callgate_transport::tls::{ByName, CertificateFacts, ServerTls, Tickets};
 use callgate_transport::upstream::Servers;
 use http::{HeaderName, Method};
 
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub plans: HashMap<Arc<str>, Arc<Plan>>,
     /// Per listener, in the configuration's order.
     pub listeners: Vec<ListenerPolicy>,
+    /// The certificate of the administration API over TCP.
+    pub admin: Option<ServerTls>,
     /// Whose forwarding fields are believed.
     pub trusted: Option<Trusted>,
     /// Against guessing credentials.

@@ -16,6 +16,7 @@ use crate::{AdminClient, AdminCode, serve};
 async fn listen(house: &House, tls: Option<Arc<rustls::ServerConfig>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let tls = tls.map(|config| Arc::new(move || Arc::clone(&config)) as serve::TlsSource);
     tokio::spawn(serve::tcp(listener, tls, house.desk.clone(), std::future::pending()));
     address
 }

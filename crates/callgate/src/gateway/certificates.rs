@@ -5,7 +5,7 @@ use std::error::Error;
 use callgate_config::{Report, Severity};
 use callgate_gateway::Snapshot;
 use callgate_gateway::snapshot::CompileError;
-use callgate_transport::tls::{Standing, TlsError};
+use callgate_transport::tls::{CertificateFacts, Standing, TlsError};
 
 use crate::moment::Moments;
 
@@ -20,6 +20,7 @@ pub fn refused(mut report: Report, error: &CompileError) -> Report {
         next = error.source();
     }
     let (CompileError::Listener { source, .. }
+    | CompileError::Admin { source, .. }
     | CompileError::Authority { source, .. }
     | CompileError::Tls { source, .. }) = error;
     let help = match source {
@@ -32,19 +33,25 @@ pub fn refused(mut report: Report, error: &CompileError) -> Report {
 
 /// Certificates that ended, or soon do, as warnings at their places.
 pub fn warn(snapshot: &Snapshot, report: &mut Report, moments: Moments) {
-    let now_s = moments.now_ms().div_euclid(1000);
     for (listener, policy) in snapshot.listeners.iter().enumerate() {
         for (pair, certificate) in policy.certificates.iter().enumerate() {
-            let (name, validity) = (&certificate.name, certificate.validity);
-            let (from, to) = (moments.tell(validity.not_before_s * 1000), moments.tell(validity.not_after_s * 1000));
-            let message = match validity.standing(now_s) {
-                Standing::Good => continue,
-                Standing::NotYet => format!("the certificate for `{name}` is valid from {from}: clients refuse it"),
-                Standing::EndsSoon => format!("the certificate for `{name}` ends {to}"),
-                Standing::Ended => format!("the certificate for `{name}` ended {to}: clients refuse it"),
-            };
             let place = ["listen", &listener.to_string(), "tls", &pair.to_string(), "certificate"];
-            report.add(Severity::Warning, &place, &message, "renew it; a changed file is taken without a restart");
+            warn_of(certificate, &place, report, moments);
         }
     }
+    for certificate in snapshot.admin.iter().flat_map(|tls| &tls.certificates) {
+        warn_of(certificate, &["admin", "tls", "certificate"], report, moments);
+    }
+}
+
+fn warn_of(certificate: &CertificateFacts, place: &[&str], report: &mut Report, moments: Moments) {
+    let (name, validity) = (&certificate.name, certificate.validity);
+    let (from, to) = (moments.tell(validity.not_before_s * 1000), moments.tell(validity.not_after_s * 1000));
+    let message = match validity.standing(moments.now_ms().div_euclid(1000)) {
+        Standing::Good => return,
+        Standing::NotYet => format!("the certificate for `{name}` is valid from {from}: clients refuse it"),
+        Standing::EndsSoon => format!("the certificate for `{name}` ends {to}"),
+        Standing::Ended => format!("the certificate for `{name}` ended {to}: clients refuse it"),
+    };
+    report.add(Severity::Warning, place, &message, "renew it; a changed file is taken without a restart");
 }

@@ -52,11 +52,12 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
 #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
 fn certificates(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
     let mut ends = BTreeMap::new();
-    for listener in &snapshot.listeners {
-        for certificate in &listener.certificates {
+    let listeners = snapshot.listeners.iter().map(|listener| (&*listener.name, listener.certificates.as_slice()));
+    let admin = snapshot.admin.iter().map(|tls| ("admin", tls.certificates.as_slice()));
+    for (listener, certificates) in listeners.chain(admin) {
+        for certificate in certificates {
             let not_after_s = certificate.validity.not_after_s;
-            let labels = vec![listener.name.to_string(), certificate.name.clone()];
-            let first = ends.entry(labels).or_insert(not_after_s);
+            let first = ends.entry(vec![listener.to_owned(), certificate.name.clone()]).or_insert(not_after_s);
             *first = not_after_s.min(*first);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use callgate_admin::serve::TlsSource;
 use callgate_admin::socket::AdminSocket;
 use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
@@ -162,7 +163,8 @@ impl Running {
         let mut administering =
             vec![tokio::spawn(callgate_admin::serve::socket(socket, desk.clone(), until(ended.clone())))];
         let mut admin_address = None;
-        if let Some((listener, tls)) = over_tcp {
+        if let Some(listener) = over_tcp {
+            let tls = admin_tls(&gate);
             admin_address = Some(Address { address: listener.local_addr()?, tls: tls.is_some() });
             administering.push(tokio::spawn(callgate_admin::serve::tcp(listener, tls, desk, until(ended))));
         }
@@ -260,6 +262,15 @@ impl Running {
         }
         self.calls.close().await;
     }
+}
+
+/// What the handshakes of the administration API are made by; none where it speaks in the clear.
+fn admin_tls(gate: &Arc<Gate>) -> Option<TlsSource> {
+    let first = Arc::clone(&gate.snapshot().admin.as_ref()?.config);
+    let gate = Arc::clone(gate);
+    // A file that has no `tls` here any more needs a restart; until then the first one stays.
+    let current = move || gate.snapshot().admin.as_ref().map_or_else(|| first.clone(), |tls| tls.config.clone());
+    Some(Arc::new(current))
 }
 
 async fn until(mut ended: watch::Receiver<()>) {

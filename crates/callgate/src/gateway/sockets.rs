@@ -2,13 +2,11 @@
 //! to start.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use callgate_config::Config;
 use callgate_gateway::plane::Bound;
 use callgate_transport::listen::{self, Listener};
-use callgate_transport::tls;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -42,7 +40,7 @@ pub(super) struct Sockets {
     /// `/readyz` and its like.
     pub(super) health: Option<TcpListener>,
     /// The admin API over TCP.
-    pub(super) admin: Option<(TcpListener, Option<Arc<rustls::ServerConfig>>)>,
+    pub(super) admin: Option<TcpListener>,
     /// All of them once more, for a process that takes this one's place.
     pub(super) passed_on: Vec<Named>,
 }
@@ -66,12 +64,7 @@ impl Sockets {
             None => None,
         };
         let admin = match &config.admin {
-            Some(admin) => {
-                let files = admin.tls.as_ref().map(|pair| [(pair.certificate.clone(), pair.key.clone())]);
-                let tls = files.map(|files| tls::server_tls(&files, &[], tls::Tickets::default().of(None, 0, &[])?));
-                let tls = tls.transpose().context("admin.tls")?.map(|tls| tls.config);
-                Some((others.open("admin", Purpose::Admin, admin.address).await?, tls))
-            }
+            Some(admin) => Some(others.open("admin", Purpose::Admin, admin.address).await?),
             None => None,
         };
         others.inherited.expect_none_left()?;

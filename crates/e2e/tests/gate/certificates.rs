@@ -56,6 +56,26 @@ fn a_renewed_certificate_is_taken_under_a_running_gate() {
 }
 
 #[test]
+fn so_is_that_of_the_administration_api() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let (first, second) = (authority.certificate(&["localhost"]), authority.certificate_valid(&["localhost"], 0, 90));
+    first.write(folder.path(), "admin");
+    let top = "admin: { address: 127.0.0.1:0, tls: { certificate: admin.pem, key: admin.key } }\nhealth: 127.0.0.1:0\n";
+    let gate = TestGate::start_in(folder, &gate_yaml(top, &api("shop", &upstream.url(), "access: public")));
+    let address = gate.ready_line().split_once("admin https://").unwrap().1.trim().parse().unwrap();
+    let shown = || RawClient::connect_tls(address, "localhost", &authority).peer_certificate().unwrap();
+    assert_eq!(shown(), first.der);
+    replace(gate.folder(), "admin.pem", &second.chain_pem);
+    wait_for("word of the half pair", || gate.said().contains("key: admin.key"));
+    replace(gate.folder(), "admin.key", &second.key_pem);
+    wait_for("the renewed certificate", || shown() == second.der);
+    let metrics = tools::curl(&[&format!("http://{}/metrics", gate.health())]).stdout;
+    assert!(metrics.contains("callgate_certificate_ends_seconds{listener=\"admin\",name=\"localhost\"} "), "{metrics}");
+    assert!(!gate.said().contains("a restart is needed"), "{}", gate.said());
+}
+
+#[test]
 fn a_certificate_behind_links_is_followed() {
     let upstream = ScriptedUpstream::answering("ok");
     let (folder, elsewhere, authority) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Authority::new());

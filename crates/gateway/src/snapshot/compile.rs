@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
-use callgate_transport::tls::{self, Tickets, TlsError};
+use callgate_transport::tls::{self, ServerTls, Tickets, TlsError};
 use callgate_transport::upstream::{Member, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
@@ -37,6 +37,14 @@ pub enum CompileError {
         /// What is wrong.
         source: TlsError,
     },
+    /// The certificate or key file of the administration API.
+    #[error("`admin.tls` can't be used")]
+    Admin {
+        /// Which of the two: `certificate` or `key`.
+        file: Option<&'static str>,
+        /// What is wrong.
+        source: TlsError,
+    },
     /// The authorities that vouch for callers' certificates.
     #[error("`authorities.{name}.ca` can't be used")]
     Authority {
@@ -54,6 +62,9 @@ pub enum CompileError {
         source: TlsError,
     },
 }
+
+/// In the place of a listener's number.
+const ADMIN: usize = usize::MAX;
 
 /// What the compilation of one snapshot carries along.
 struct Compiler<'a> {
@@ -87,12 +98,15 @@ impl Snapshot {
             let earlier = previous.map(|snapshot| &snapshot.tickets);
             listeners.push(listener(index, listen, global, &authorities, earlier, &mut tickets)?);
         }
+        let earlier = previous.map(|snapshot| &snapshot.tickets);
+        let admin = admin(&config, earlier, &mut tickets)?;
         let trusted = config.trusted_proxies.clone();
         Ok(Snapshot {
             generation: previous.map_or(1, |snapshot| snapshot.generation + 1),
             hosts,
             plans,
             listeners,
+            admin,
             trusted: trusted.map(|setting| Trusted { proxies: AddressSet::new(&setting.ips), setting }),
             lockout: config.lockout,
             bound,
@@ -132,7 +146,7 @@ fn listener(
     let by = asked.as_ref().map(Asked::authorities).unwrap_or_default();
     let tls = || tls::server_tls(&files, &by, tickets.of(earlier, index, &by)?);
     let tls = (!files.is_empty()).then(tls).transpose();
-    let tls = tls.map_err(|source| CompileError::Listener { index, pair: pair_of(listen, &source), source })?;
+    let tls = tls.map_err(|source| CompileError::Listener { index, pair: pair_of(&listen.tls, &source), source })?;
     Ok(ListenerPolicy {
         tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
         names: tls.as_ref().map(|tls| Arc::clone(&tls.names)),
@@ -147,10 +161,21 @@ fn listener(
     })
 }
 
+fn admin(config: &Config, earlier: Option<&Tickets>, tickets: &mut Tickets) -> Result<Option<ServerTls>, CompileError> {
+    let Some(pair) = config.admin.as_ref().and_then(|admin| admin.tls.as_ref()) else { return Ok(None) };
+    let files = [(pair.certificate.clone(), pair.key.clone())];
+    let tls = tickets.of(earlier, ADMIN, &[]).and_then(|tickets| tls::server_tls(&files, &[], tickets));
+    let tls = tls.map_err(|source| {
+        let file = pair_of(std::slice::from_ref(pair), &source).map(|(_, file)| file);
+        CompileError::Admin { file, source }
+    })?;
+    Ok(Some(tls))
+}
+
 /// Which file of which pair an error is about.
-fn pair_of(listen: &config::Listen, error: &TlsError) -> Option<(usize, &'static str)> {
+fn pair_of(pairs: &[config::Certificate], error: &TlsError) -> Option<(usize, &'static str)> {
     let path = error.path()?;
-    listen.tls.iter().enumerate().find_map(|(index, pair)| match () {
+    pairs.iter().enumerate().find_map(|(index, pair)| match () {
         () if pair.certificate == path => Some((index, "certificate")),
         () if pair.key == path => Some((index, "key")),
         () => None,
@@ -169,6 +194,8 @@ impl CompileError {
                 steps(&["listen", &index.to_string(), "tls", &pair.to_string(), file])
             }
             CompileError::Listener { index, pair: None, .. } => steps(&["listen", &index.to_string(), "tls"]),
+            CompileError::Admin { file: Some(file), .. } => steps(&["admin", "tls", file]),
+            CompileError::Admin { file: None, .. } => steps(&["admin", "tls"]),
             CompileError::Authority { name, .. } => steps(&["authorities", name, "ca"]),
             CompileError::Tls { api, .. } => steps(&["apis", api, "upstream", "tls", "ca"]),
         }
