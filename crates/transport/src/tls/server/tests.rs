@@ -110,8 +110,8 @@ fn a_pool_calls_over_tls_and_verifies() {
             assert_eq!(body, "Http1 Some(\"localhost\")");
         }
         let wrong_name = server("127.0.0.1", client_config(Some(&pair.0)).unwrap());
-        let error = pool.send(&wrong_name, get()).await.unwrap_err();
-        assert_eq!((error.kind, error.retry_safe), (Kind::Tls, true));
+        let failure = pool.send(&wrong_name, get()).await.unwrap_err();
+        assert_eq!((failure.error.kind, failure.error.retry_safe), (Kind::Tls, true));
     });
 }
 
