@@ -53,7 +53,8 @@ mod tests {
             repeats += (0..2).filter(|_| budget.spend()).count();
             assert!(repeats <= 10 + calls / 5, "{repeats} repeats of {calls} calls");
         }
-        assert_eq!(repeats, 10 + 1_000 / 5);
+        // The first call found the budget full and added nothing.
+        assert_eq!(repeats, 10 + 999 / 5);
         for _ in 0..10_000 {
             budget.earn();
         }
