@@ -267,6 +267,8 @@ pub struct Upstream {
     pub host_from_caller: bool,
     /// How long a connection without a call is kept.
     pub idle: Duration,
+    /// Which HTTP it is spoken to in.
+    pub protocol: UpstreamProtocol,
     /// Extra certificate authorities (PEM), beside the system's.
     pub tls_ca: Option<PathBuf>,
 }
@@ -288,6 +290,18 @@ impl std::fmt::Display for UpstreamServer {
         let Self { host, port, .. } = self;
         if host.contains(':') { write!(formatter, "[{host}]:{port}") } else { write!(formatter, "{host}:{port}") }
     }
+}
+
+/// Which HTTP an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, in clear text too.
+    Http2,
+    /// What an https server chooses.
+    Auto,
 }
 
 /// Where a key may stand in a call.

@@ -469,3 +469,17 @@ fn several_methods_become_several_routes() {
     let methods: Vec<_> = config.apis[0].routes.iter().map(|route| route.method.as_deref()).collect();
     assert_eq!(methods, [Some("GET"), Some("HEAD")]);
 }
+
+#[test]
+fn a_protocol_fits_its_server() {
+    check(&api("upstream: { server: \"http://127.0.0.1:9000\", protocol: http2 }"), &[]);
+    check(&api("upstream: { server: \"https://books.example.com\", protocol: auto }"), &[]);
+    check(
+        &api("upstream: { server: \"http://127.0.0.1:9000\", protocol: auto }"),
+        &["error at `protocol`", "agreed on in the TLS handshake", "write `http1` or `http2`"],
+    );
+    check(
+        &api("upstream: { server: \"http://127.0.0.1:9000\", protocol: h2 }"),
+        &["error at `h2`", "`protocol` can't be `h2`", "`http1`, `http2` or `auto`"],
+    );
+}

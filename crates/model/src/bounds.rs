@@ -89,6 +89,14 @@ pub const LEFT_OUT_TIME_MIN: Duration = Duration::from_secs(1);
 pub const LEFT_OUT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
+/// Calls at one time on an HTTP/2 connection to an upstream; servers allow 100 to 250.
+pub const UPSTREAM_STREAMS_MAX: usize = 256;
+/// HTTP/2 connections per worker and server; past it calls wait for one of the others to end.
+pub const UPSTREAM_SHARED_CONNECTIONS_MAX: usize = 16;
+/// An HTTP/2 upstream that says nothing for this long, with calls waiting for it, is asked by a ping whether it is there.
+pub const UPSTREAM_SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Until the answer to a ping; past it the connection is given up.
+pub const UPSTREAM_PING_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How often the keys of open WebSockets and long answers are looked at: a revoked one's are to be over within a second.
 pub const CREDENTIAL_WATCH_EVERY: Duration = Duration::from_millis(250);

@@ -21,6 +21,7 @@ mod encode;
 mod error;
 mod exchange;
 mod head;
+mod http2;
 mod io;
 mod pool;
 mod server;
@@ -33,7 +34,7 @@ pub use self::budget::Budget;
 pub use self::choice::{Member, Servers, Tried};
 pub use self::error::{BodyError, Kind, Side, UpstreamError};
 pub use self::pool::{Failure, Pool, PoolStats, Sent};
-pub use self::server::Server;
+pub use self::server::{Protocol, Server};
 pub use self::standing::{Fault, Place, Standing};
 pub use self::switched::Switched;
 

@@ -4,7 +4,7 @@ mod servers;
 
 use callgate_model::bounds;
 
-use crate::config::{Upstream, UpstreamServer};
+use crate::config::{Upstream, UpstreamProtocol, UpstreamServer};
 use crate::read::gate::section;
 use crate::settings::Section;
 use crate::tree::{Entry, Node};
@@ -30,6 +30,9 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     let words = [("upstream", false), ("caller", true)];
     let host_from_caller = fields.read(walk, "host", |walk, entry| walk.choice(entry, &entry.value, &words));
     let idle = fields.read(walk, "idle", Walk::duration);
+    let protocols =
+        [("http1", UpstreamProtocol::Http1), ("http2", UpstreamProtocol::Http2), ("auto", UpstreamProtocol::Auto)];
+    let protocol = fields.read(walk, "protocol", |walk, entry| walk.choice(entry, &entry.value, &protocols));
     let section = section(own, "tls")?;
     let tls_ca = fields.read(walk, "tls", |walk, entry| {
         let fields = walk.fields(&entry.value, entry.key_span, section)?;
@@ -49,8 +52,13 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
         let message = "`tls` has no effect on an `http` server";
         walk.error(fields.place("tls"), message, "leave it out, or write `https` in the server's URL");
     }
+    if protocol == Some(UpstreamProtocol::Auto) && !upstream.tls {
+        let message = "an `http` server can't be asked which HTTP it speaks: that is agreed on in the TLS handshake";
+        walk.error(fields.place("protocol"), message, "write `http1` or `http2`");
+    }
     upstream.host_from_caller = host_from_caller.unwrap_or(false);
     upstream.idle = idle.unwrap_or(upstream.idle);
+    upstream.protocol = protocol.unwrap_or_default();
     upstream.tls_ca = tls_ca;
     Some(upstream)
 }
@@ -65,6 +73,7 @@ fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
         base_path,
         host_from_caller: false,
         idle: bounds::UPSTREAM_IDLE_DEFAULT,
+        protocol: UpstreamProtocol::default(),
         tls_ca: None,
     }
 }

@@ -219,6 +219,13 @@ static UPSTREAM: Section = Section {
         Setting::new("host", Choice(&["upstream", "caller"]), "Whose `Host` is sent on.", "caller").default("upstream"),
         Setting::new("idle", Duration, "How long a connection without a call is kept.", "4s").default("4s"),
         Setting::new(
+            "protocol",
+            Choice(&["http1", "http2", "auto"]),
+            "Which HTTP the server is spoken to in. With `http2` calls share connections; `auto` leaves it to an https server. gRPC needs `http2`.",
+            "http2",
+        )
+        .default("http1"),
+        Setting::new(
             "tls",
             Kind::Section(&UPSTREAM_TLS),
             "How the server's certificate is verified.",

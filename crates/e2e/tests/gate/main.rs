@@ -26,6 +26,7 @@ mod first_minutes;
 mod forwarding;
 mod h2_frames;
 mod hostile_bytes;
+mod http2_upstreams;
 mod ips_and_proxies;
 mod limits;
 mod many_reloads;

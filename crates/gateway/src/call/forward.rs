@@ -280,6 +280,9 @@ fn refusal(unanswered: &Unanswered, call: &Call<'_>, api: &Api) -> Refused {
             (Code::UpstreamInvalid, "The server of this API gave an answer that is not HTTP.")
         }
         Kind::Closed => (Code::UpstreamUnreachable, "The server of this API closed the connection before it answered."),
+        Kind::Reset => (Code::UpstreamUnreachable, "The server of this API broke the call off before it answered."),
+        Kind::Refused => (Code::UpstreamUnreachable, "The server of this API refused the call without looking at it."),
+        Kind::NotHttp2 => (Code::UpstreamUnreachable, "The server of this API does not speak HTTP/2."),
         _ => (Code::UpstreamUnreachable, "The server of this API could not be reached."),
     };
     Refusal::new(code, detail).rule(format!("apis.{}.upstream", api.name)).gate_side(format!(

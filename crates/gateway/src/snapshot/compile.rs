@@ -7,7 +7,7 @@ use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, ServerTls, Tickets, TlsError};
-use callgate_transport::upstream::{Member, Server, Servers};
+use callgate_transport::upstream::{Member, Protocol, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
@@ -130,6 +130,14 @@ fn bound_listeners(config: &Config, previous: Option<&Snapshot>) -> Vec<config::
 pub(crate) fn same_sockets(one: &[config::Listen], other: &[config::Listen]) -> bool {
     let socket = |listen: &config::Listen| (listen.address, listen.tls.is_empty());
     one.iter().map(socket).eq(other.iter().map(socket))
+}
+
+fn protocol(protocol: config::UpstreamProtocol) -> Protocol {
+    match protocol {
+        config::UpstreamProtocol::Http1 => Protocol::Http1,
+        config::UpstreamProtocol::Http2 => Protocol::Http2,
+        config::UpstreamProtocol::Auto => Protocol::Auto,
+    }
 }
 
 fn listener(
@@ -277,7 +285,8 @@ impl Compiler<'_> {
             let authority = name.strip_suffix(default_port).unwrap_or(&name);
             let identity = fingerprint(&(&api.name, "server", upstream.tls, &name));
             Member {
-                server: Server::new(&server.host, server.port, tls_config.clone(), upstream.idle),
+                server: Server::new(&server.host, server.port, tls_config.clone(), upstream.idle)
+                    .speaking(protocol(upstream.protocol)),
                 host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("")),
                 weight: server.weight,
                 standing: self.cells.standing(self.earlier, identity),

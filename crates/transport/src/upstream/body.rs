@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::connection::Connection;
 use super::decode::{Decoder, Step};
 use super::error::BodyError;
+use super::http2::Http2Body;
 use super::pool::Slot;
 use super::switched::Switched;
 use super::upload::{Upload, UploadFault};
@@ -36,8 +37,17 @@ pub(super) struct Rest<B> {
 }
 
 /// The body of an upstream's response. Read to its end, its connection is kept for the next call; dropped before, the
-/// connection is closed. If the server answered before it had the whole request, reading this body sends the rest of it.
-pub struct UpstreamBody<B> {
+/// connection is closed, or over HTTP/2 the stream is reset.
+pub struct UpstreamBody<B>(Source<B>);
+
+enum Source<B> {
+    Http1(Http1Body<B>),
+    Http2(Box<Http2Body>),
+}
+
+/// A body that has its connection for itself. If the server answered before it had the whole request, reading this sends
+/// the rest of it.
+struct Http1Body<B> {
     decoder: Decoder,
     /// `None` once the connection was given back or given up.
     lease: Option<Lease>,
@@ -66,23 +76,27 @@ impl Lease {
     }
 }
 
-// === impl UpstreamBody ===
+// === impl Http1Body ===
 
-impl<B> UpstreamBody<B>
+impl<B> Http1Body<B>
 where
     B: Body + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(decoder: Decoder, keeps: bool, lease: Lease, rest: Option<Box<Rest<B>>>) -> UpstreamBody<B> {
-        let mut body = UpstreamBody { decoder, lease: Some(lease), keeps, rest };
-        body.park_if_ended();
-        body
-    }
-
-    /// The connection itself, after a 101.
-    #[must_use]
-    pub fn into_switched(mut self) -> Option<Switched> {
-        self.lease.take().map(Switched)
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let step = ready!(self.poll_step(context));
+        if step.is_err() {
+            self.lease = None;
+            self.rest = None;
+        }
+        // Whoever writes the last piece out does not ask for another.
+        self.park_if_ended();
+        Poll::Ready(match step {
+            Ok(Step::Data(data)) => Some(Ok(Frame::data(data))),
+            Ok(Step::Trailers(fields)) => Some(Ok(Frame::trailers(fields))),
+            Ok(Step::Ended | Step::More(_)) => None,
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// Gives the connection back if the response has ended and nothing came behind it.
@@ -128,6 +142,33 @@ where
     }
 }
 
+// === impl UpstreamBody ===
+
+impl<B> UpstreamBody<B>
+where
+    B: Body + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn http1(decoder: Decoder, keeps: bool, lease: Lease, rest: Option<Box<Rest<B>>>) -> UpstreamBody<B> {
+        let mut body = Http1Body { decoder, lease: Some(lease), keeps, rest };
+        body.park_if_ended();
+        UpstreamBody(Source::Http1(body))
+    }
+
+    pub(super) fn http2(body: Http2Body) -> UpstreamBody<B> {
+        UpstreamBody(Source::Http2(Box::new(body)))
+    }
+
+    /// The connection itself, after a 101.
+    #[must_use]
+    pub fn into_switched(self) -> Option<Switched> {
+        match self.0 {
+            Source::Http1(mut body) => body.lease.take().map(Switched),
+            Source::Http2(_) => None,
+        }
+    }
+}
+
 impl<B> Body for UpstreamBody<B>
 where
     B: Body + Unpin + 'static,
@@ -137,37 +178,37 @@ where
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let body = self.get_mut();
-        let step = ready!(body.poll_step(context));
-        if step.is_err() {
-            body.lease = None;
-            body.rest = None;
+        match &mut self.get_mut().0 {
+            Source::Http1(body) => body.poll_frame(context),
+            Source::Http2(body) => body.poll_frame(context),
         }
-        // Whoever writes the last piece out does not ask for another.
-        body.park_if_ended();
-        Poll::Ready(match step {
-            Ok(Step::Data(data)) => Some(Ok(Frame::data(data))),
-            Ok(Step::Trailers(fields)) => Some(Ok(Frame::trailers(fields))),
-            Ok(Step::Ended | Step::More(_)) => None,
-            Err(error) => Some(Err(error)),
-        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.decoder.has_ended()
+        match &self.0 {
+            Source::Http1(body) => body.decoder.has_ended(),
+            Source::Http2(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.decoder {
-            Decoder::Ended => SizeHint::with_exact(0),
-            Decoder::Length(left) => SizeHint::with_exact(left),
-            Decoder::Chunked(_) | Decoder::UntilClose => SizeHint::default(),
+        match &self.0 {
+            Source::Http1(body) => match body.decoder {
+                Decoder::Ended => SizeHint::with_exact(0),
+                Decoder::Length(left) => SizeHint::with_exact(left),
+                Decoder::Chunked(_) | Decoder::UntilClose => SizeHint::default(),
+            },
+            Source::Http2(body) => body.size_hint(),
         }
     }
 }
 
 impl<B> fmt::Debug for UpstreamBody<B> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("UpstreamBody").field("decoder", &self.decoder).finish_non_exhaustive()
+        let protocol = match self.0 {
+            Source::Http1(_) => "HTTP/1.1",
+            Source::Http2(_) => "HTTP/2",
+        };
+        formatter.debug_tuple("UpstreamBody").field(&protocol).finish()
     }
 }

@@ -26,16 +26,21 @@ const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Addresses(RefCell<Option<(Instant, Rc<[SocketAddr]>)>>);
 
-/// Connects within [`bounds::CONNECT_TIME_MAX`], look-up and TLS included.
-pub(super) async fn connect(server: &Server, addresses: &Addresses) -> Result<Io, UpstreamError> {
+/// Connects within [`bounds::CONNECT_TIME_MAX`], look-up and TLS included; over TLS, the server is offered these protocols.
+pub(super) async fn connect(server: &Server, addresses: &Addresses, offered: &[&[u8]]) -> Result<Io, UpstreamError> {
     let until = Instant::now() + bounds::CONNECT_TIME_MAX;
-    match timeout_at(until, connect_until(server, addresses, until)).await {
+    match timeout_at(until, connect_until(server, addresses, offered, until)).await {
         Ok(connected) => connected,
         Err(elapsed) => Err(UpstreamError::unsent(Kind::ConnectTimeout, elapsed)),
     }
 }
 
-async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -> Result<Io, UpstreamError> {
+async fn connect_until(
+    server: &Server,
+    addresses: &Addresses,
+    offered: &[&[u8]],
+    until: Instant,
+) -> Result<Io, UpstreamError> {
     let socket = match server.address() {
         Some(address) => connect_one(address).await,
         None => {
@@ -62,7 +67,9 @@ async fn connect_until(server: &Server, addresses: &Addresses, until: Instant) -
     let Some(config) = server.tls() else { return Ok(Io::Plain(socket)) };
     let name =
         ServerName::try_from(server.host().to_owned()).map_err(|error| UpstreamError::unsent(Kind::Tls, error))?;
-    let stream = TlsConnector::from(config.clone()).connect(name, socket).await;
+    let tls = TlsConnector::from(config.clone());
+    let offered = offered.iter().map(|protocol| protocol.to_vec()).collect();
+    let stream = tls.with_alpn(offered).connect(name, socket).await;
     Ok(Io::Tls(Box::new(stream.map_err(|error| UpstreamError::unsent(Kind::Tls, error))?)))
 }
 

@@ -28,6 +28,12 @@ pub enum Kind {
     HeadTooLarge,
     /// It switched protocols without being asked to.
     Switched,
+    /// It was to speak HTTP/2, and does not.
+    NotHttp2,
+    /// It refused the call without looking at it (HTTP/2's REFUSED_STREAM).
+    Refused,
+    /// It broke the call off before it answered (HTTP/2's RST_STREAM).
+    Reset,
     /// The request's body failed while it was being sent; the source says how.
     RequestBody,
 }
@@ -47,7 +53,8 @@ pub enum Side {
 pub struct UpstreamError {
     /// What happened.
     pub kind: Kind,
-    /// Whether the same request may be sent again whatever its method: not a byte of it has left.
+    /// Whether the same request may be sent again whatever its method: not a byte of it has left, or the server says that
+    /// it has not looked at it.
     pub retry_safe: bool,
     /// Whether it was sent over a kept connection. [`Kind::Closed`] on one mostly means that the server closed it at that
     /// very moment, so a request that is idempotent and has no body is worth another try (RFC 9112 section 9.3.1).
@@ -68,6 +75,9 @@ pub enum BodyError {
     /// It is not in chunks as its head says.
     #[error("the upstream's answer is not framed as its head says")]
     Chunked(#[source] ChunkFault),
+    /// An HTTP/2 stream that did not come to its end.
+    #[error("the upstream broke its answer off")]
+    Http2(#[source] h2::Error),
     /// The server had begun to answer before it had the whole request, and the rest of the request did not come.
     #[error("the request's body broke off while the upstream's answer to it was read")]
     Request(#[source] BoxError),
@@ -87,6 +97,9 @@ impl fmt::Display for Kind {
             Kind::Invalid => "the upstream's answer is not HTTP",
             Kind::HeadTooLarge => "the head of the upstream's answer is too large",
             Kind::Switched => "the upstream switched protocols without being asked to",
+            Kind::NotHttp2 => "the upstream does not speak HTTP/2",
+            Kind::Refused => "the upstream refused the call without looking at it",
+            Kind::Reset => "the upstream broke the call off without an answer",
             Kind::RequestBody => "the request's body broke off while it was sent to the upstream",
         })
     }
@@ -113,10 +126,19 @@ impl UpstreamError {
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         match self.kind {
-            Kind::Resolve | Kind::Connect | Kind::ConnectTimeout | Kind::Tls => Some(Fault::Unreachable),
-            Kind::Closed | Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => Some(Fault::NoAnswer),
-            Kind::NoDescriptor | Kind::RequestBody => None,
+            Kind::Resolve | Kind::Connect | Kind::ConnectTimeout | Kind::Tls | Kind::NotHttp2 => {
+                Some(Fault::Unreachable)
+            }
+            Kind::Closed | Kind::Invalid | Kind::HeadTooLarge | Kind::Switched | Kind::Reset => Some(Fault::NoAnswer),
+            // A server that refuses a stream is busy, or on its way out, and says so in time.
+            Kind::NoDescriptor | Kind::Refused | Kind::RequestBody => None,
         }
+    }
+
+    /// The same failure for another call that waited for the same connection.
+    pub(super) fn told_again(&self) -> UpstreamError {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        UpstreamError { kind: self.kind, retry_safe: self.retry_safe, reused: self.reused, source }
     }
 
     /// Whose failure it is.

@@ -18,7 +18,7 @@ use super::upload::{Upload, UploadFault};
 use crate::BoxError;
 
 /// Interim answers (1xx) to one request. One or two are usual; without a bound a server could send them for ever.
-const INTERIM_MAX: u8 = 16;
+pub(super) const INTERIM_MAX: u8 = 16;
 
 pub(super) struct Exchange {
     /// What is still to be sent; `None` once all is, or the server takes no more.

@@ -17,9 +17,22 @@ pub(super) enum Io {
     Tls(Box<TlsStream<Guarded<TcpStream>>>),
 }
 
+/// What TLS calls HTTP/1.1 (RFC 7301).
+pub(super) const HTTP1: &[u8] = b"http/1.1";
+/// What TLS calls HTTP/2.
+pub(super) const HTTP2: &[u8] = b"h2";
+
 // === impl Io ===
 
 impl Io {
+    /// Whether the server chose HTTP/2 in the TLS handshake.
+    pub(super) fn agreed_on_http2(&self) -> bool {
+        match self {
+            Io::Plain(_) => false,
+            Io::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
+        }
+    }
+
     /// Reads once, into the space that `buffer` has. `Ok(0)` is the end of the input.
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
@@ -73,6 +86,48 @@ impl Io {
         if let Io::Tls(stream) = self {
             // Whatever comes of it, the connection ends here.
             drop(Pin::new(stream).poll_shutdown(&mut Context::from_waker(Waker::noop())));
+        }
+    }
+}
+
+/// For HTTP/2, whose library reads and writes by itself.
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Io::Plain(socket) => Pin::new(socket).poll_read(context, into),
+            Io::Tls(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Io::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Io::poll_write(self.get_mut(), context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Io::poll_flush(self.get_mut(), context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Io::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -20,7 +20,9 @@ use super::decode::Decoder;
 use super::error::UpstreamError;
 use super::exchange::Exchange;
 use super::head::Head;
-use super::server::Server;
+use super::http2::{self, Outcome};
+use super::io::{HTTP1, Io};
+use super::server::{Protocol, Server};
 use crate::BoxError;
 use crate::switch::Offer;
 
@@ -54,6 +56,8 @@ pub(super) struct Slot {
     addresses: Addresses,
     /// The most recently used is at the back, and is used first, so that the others can age.
     kept: RefCell<VecDeque<Kept>>,
+    /// Connections that calls share.
+    pub(super) http2: http2::Group,
     pool: Weak<Inner>,
     counts: Rc<Counts>,
 }
@@ -111,6 +115,9 @@ struct HashedAlready(u64);
 /// Counts a connection as open while it lives.
 pub(super) struct OpenConnection(Rc<Counts>);
 
+/// Counts a shared connection as idle while it has no call.
+pub(super) struct RestingConnection(Rc<Counts>);
+
 // === impl Pool ===
 
 impl Pool {
@@ -135,6 +142,14 @@ impl Pool {
         async move {
             let slot = self.slot(server);
             let offers = request.extensions().get::<Offer>().is_some();
+            if server.protocol() != Protocol::Http1 && !offers && !slot.http2.speaks_http1() {
+                // What offers to switch protocols needs a connection for itself. In a box, as everything that HTTP/1.1 calls
+                // should not pay for.
+                match Box::pin(http2::send(&slot, request)).await? {
+                    Outcome::Sent(sent) => return Ok(sent),
+                    Outcome::Http1(back) => request = back,
+                }
+            }
             let mut attempts = 0;
             loop {
                 let kept = if attempts < KEPT_TRIES_MAX { slot.take() } else { None };
@@ -165,7 +180,7 @@ impl Pool {
                     }
                 };
                 if reused {
-                    slot.counts.reused.set(slot.counts.reused.get() + 1);
+                    slot.count_reused();
                 }
                 if status == StatusCode::SWITCHING_PROTOCOLS {
                     if !offers || exchange.upload.is_some() {
@@ -175,7 +190,7 @@ impl Pool {
                 }
                 let (parts, body) = request.into_parts();
                 let rest = exchange.upload.map(|upload| Box::new(Rest { upload, body }));
-                let body = UpstreamBody::new(decoder, keeps, Lease { connection, slot }, rest);
+                let body = UpstreamBody::http1(decoder, keeps, Lease { connection, slot }, rest);
                 let mut response = Response::new(body);
                 *response.status_mut() = status;
                 *response.version_mut() = version;
@@ -205,6 +220,7 @@ impl Pool {
             server: server.clone(),
             addresses: Addresses::default(),
             kept: RefCell::default(),
+            http2: http2::Group::default(),
             pool: Rc::downgrade(&self.inner),
             counts: self.inner.counts.clone(),
         });
@@ -230,8 +246,47 @@ async fn is_quiet_after_a_look(connection: &mut Connection) -> bool {
 
 impl Slot {
     async fn open(&self) -> Result<Box<Connection>, UpstreamError> {
-        let io = connect::connect(&self.server, &self.addresses).await?;
-        Ok(Box::new(Connection::new(io, OpenConnection::new(self.counts.clone()))))
+        let (io, open) = self.connect(&[HTTP1]).await?;
+        Ok(Box::new(Connection::new(io, open)))
+    }
+
+    /// Connects; over TLS, the server is offered these protocols.
+    pub(super) async fn connect(&self, offered: &[&[u8]]) -> Result<(Io, OpenConnection), UpstreamError> {
+        let io = connect::connect(&self.server, &self.addresses, offered).await?;
+        Ok((io, OpenConnection::new(self.counts.clone())))
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.server.protocol()
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.server.tls().is_some()
+    }
+
+    /// A call was sent over a kept connection.
+    pub(super) fn count_reused(&self) {
+        self.counts.reused.set(self.counts.reused.get() + 1);
+    }
+
+    /// A shared connection has no call; it is closed when that lasts.
+    pub(super) fn rest(&self) -> RestingConnection {
+        self.counts.kept.set(self.counts.kept.get() + 1);
+        self.see_to_sweeping();
+        RestingConnection(self.counts.clone())
+    }
+
+    /// Keeps a connection that has had no call yet.
+    pub(super) fn keep_new(&self, io: Io, open: OpenConnection) {
+        self.keep(Box::new(Connection::new(io, open)));
+    }
+
+    fn see_to_sweeping(&self) {
+        if let Some(pool) = self.pool.upgrade()
+            && !pool.sweeping.replace(true)
+        {
+            tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
+        }
     }
 
     /// The connection that was used last, if it still may be used and is open as far as the runtime has heard, and how
@@ -251,7 +306,9 @@ impl Slot {
 
     pub(super) fn keep(&self, mut connection: Box<Connection>) {
         // The pool is gone: the worker stops.
-        let Some(pool) = self.pool.upgrade() else { return };
+        if self.pool.strong_count() == 0 {
+            return;
+        }
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= bounds::UPSTREAM_IDLE_CONNECTIONS_MAX {
             return;
@@ -259,9 +316,7 @@ impl Slot {
         connection.rest();
         kept.push_back(Kept { connection, until: Instant::now() + self.server.idle() });
         self.counts.kept.set(self.counts.kept.get() + 1);
-        if !pool.sweeping.replace(true) {
-            tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
-        }
+        self.see_to_sweeping();
     }
 
     /// Drops what was kept long enough, and what its server has closed.
@@ -270,6 +325,7 @@ impl Slot {
         let before = kept.len();
         kept.retain_mut(|one| one.until > now && one.connection.is_quiet());
         self.counts.kept.set(self.counts.kept.get() - (before - kept.len()));
+        self.http2.drop_expired(self.server.idle());
     }
 }
 
@@ -281,7 +337,7 @@ async fn sweep(pool: Weak<Inner>) {
         let now = Instant::now();
         pool.slots.borrow_mut().retain(|_, slot| {
             slot.drop_expired(now);
-            Rc::strong_count(slot) > 1 || !slot.kept.borrow().is_empty()
+            Rc::strong_count(slot) > 1 || !slot.kept.borrow().is_empty() || !slot.http2.is_empty()
         });
         if pool.counts.kept.get() == 0 {
             pool.sweeping.set(false);
@@ -322,5 +378,13 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+// === impl RestingConnection ===
+
+impl Drop for RestingConnection {
+    fn drop(&mut self) {
+        self.0.kept.set(self.0.kept.get() - 1);
     }
 }

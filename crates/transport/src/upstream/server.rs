@@ -18,10 +18,23 @@ struct Inner {
     port: u16,
     tls: Option<Arc<ClientConfig>>,
     idle: Duration,
+    protocol: Protocol,
     /// Set if the host is an address.
     address: Option<SocketAddr>,
     /// Of everything above, so that a look-up per call hashes eight bytes.
     hash: u64,
+}
+
+/// Which HTTP a server is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// HTTP/1.1: a connection a call.
+    #[default]
+    Http1,
+    /// HTTP/2: calls share connections. In clear text the server must know beforehand (RFC 9113 section 3.3).
+    Http2,
+    /// What the server chooses in the TLS handshake; in clear text HTTP/1.1.
+    Auto,
 }
 
 /// One seed for the process, so that equal servers have equal hashes on every worker.
@@ -43,6 +56,21 @@ impl Server {
             port,
             tls,
             idle,
+            protocol: Protocol::Http1,
+        }))
+    }
+
+    /// The same server, spoken to in this protocol.
+    #[must_use]
+    pub fn speaking(&self, protocol: Protocol) -> Server {
+        Server(Arc::new(Inner {
+            host: self.0.host.clone(),
+            port: self.0.port,
+            tls: self.0.tls.clone(),
+            idle: self.0.idle,
+            protocol,
+            address: self.0.address,
+            hash: self.0.hash,
         }))
     }
 
@@ -70,6 +98,12 @@ impl Server {
         self.0.idle
     }
 
+    /// Which HTTP it is spoken to in.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
     /// Where it is, if no look-up is needed for that.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.0.address
@@ -85,7 +119,11 @@ impl PartialEq for Server {
                 (Some(one), Some(two)) => Arc::ptr_eq(one, two),
                 _ => false,
             };
-            same_tls && one.port == two.port && one.idle == two.idle && one.host == two.host
+            same_tls
+                && one.port == two.port
+                && one.idle == two.idle
+                && one.protocol == two.protocol
+                && one.host == two.host
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A pool against servers that answer by script, on real sockets.
 
 mod answers;
+mod http2;
 mod requests;
 
 use std::io::{Read, Write};
