@@ -17,7 +17,7 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", about: "formatting", run: || shell::run(&mut shell::cargo(&["fmt", "--all", "--check"])) },
     Step { name: "tidy", about: "file sizes, leftovers, machine paths", run: tidy::run },
     Step { name: "graph", about: "crates import from lower floors only", run: graph::run },
-    Step { name: "tools", about: "programs that tests start are there, or get installed", run: tools::programs },
+    Step { name: "tools", about: "programs that tests start are there, or get installed", run: programs },
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
     Step { name: "deny", about: "licences, bans and sources of dependencies", run: deny },
     Step { name: "build", about: "the gate's binary, for what follows", run: build },
@@ -70,6 +70,11 @@ pub(crate) fn run(names: &[&str]) -> Result<bool> {
     Ok(passed)
 }
 
+fn programs() -> Result<()> {
+    tools::programs()?;
+    tools::grpcio()
+}
+
 fn clippy() -> Result<()> {
     shell::run(&mut shell::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
 }
@@ -101,7 +106,7 @@ fn doctest() -> Result<()> {
 }
 
 fn nextest() -> Result<()> {
-    tools::programs()?;
+    programs()?;
     tools::subcommand(tools::NEXTEST)?;
     build()?;
     let mut command = shell::cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);

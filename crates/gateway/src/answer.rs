@@ -6,6 +6,7 @@ use callgate_model::record::End;
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, Phase};
 use callgate_transport::websocket::Relay;
+use callgate_wire::grpc;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
@@ -18,6 +19,8 @@ use crate::watch::Watch;
 
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_REFUSED: HeaderName = HeaderName::from_static("callgate-refused");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -71,11 +74,16 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
 pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let call_id = call.record.call_id.to_string();
-    let (text, content_type) = match call.wants_text() {
-        true => (refusal.problem_text(&call_id), "text/plain; charset=utf-8"),
-        false => (refusal.problem_json(&call_id), "application/problem+json"),
-    };
     let mut headers = HeaderMap::new();
+    // gRPC has a status of its own, and takes any other than 200 for a broken way.
+    let (said, text, content_type) = match call.grpc {
+        Some(dialect) => {
+            say_in_grpc(&mut headers, &refusal);
+            (StatusCode::OK, String::new(), dialect.content_type())
+        }
+        None if call.wants_text() => (status, refusal.problem_text(&call_id), "text/plain; charset=utf-8"),
+        None => (status, refusal.problem_json(&call_id), "application/problem+json"),
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -96,13 +104,22 @@ pub fn refuse(mut call: Call<'_>, refusal: Refused) -> Response<AnswerBody> {
     if call.record.request.as_ref().is_some_and(|progress| progress.is_gone()) {
         // Nobody is there to hear it, and nobody was refused.
         call.record.gone();
-        return respond(status, headers, AnswerBody::whole(Bytes::new(), call.record));
+        return respond(said, headers, AnswerBody::whole(Bytes::new(), call.record));
     }
     call.record.status = status.as_u16();
     call.record.end = End::Refused;
     call.record.refusal = Some(refusal);
     let body = AnswerBody::whole(if is_head { Bytes::new() } else { text.into() }, call.record);
-    respond(status, headers, body)
+    respond(said, headers, body)
+}
+
+/// An answer without a message and with its status in the head (gRPC's "Trailers-Only").
+fn say_in_grpc(headers: &mut HeaderMap, refusal: &Refused) {
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(refusal.code.grpc_status().number())));
+    let message = grpc::message(&format!("{}: {} {}", refusal.code.name(), refusal.detail, refusal.code.hint()));
+    if let Ok(message) = HeaderValue::from_str(&message) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
 }
 
 /// What every answer carries: the call's id, the state of its limits, CORS.

@@ -10,6 +10,7 @@ mod certificate;
 mod check;
 mod credential;
 mod forward;
+mod grpc;
 mod guard;
 mod identify;
 mod inspect;
@@ -86,6 +87,7 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     call.enter(Phase::Admit);
     admit::addresses(call, &routed)?;
     admit::limits_per_address(call, &routed)?;
+    grpc::deadline(call, &request)?;
     if let Some(answer) = route::preflight(call, &routed, &request)? {
         return Ok(answer);
     }

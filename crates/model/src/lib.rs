@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod clock;
 pub mod consumer;
 pub mod gcra;
+pub mod grpc;
 pub mod ids;
 pub mod key;
 pub mod limit;

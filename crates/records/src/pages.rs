@@ -16,7 +16,12 @@ pub fn refusals() -> String {
     let mut page = String::from(REFUSALS_HEAD);
     for code in Code::ALL {
         let (name, status, phase) = (code.name(), code.status(), code.phase().name());
-        page.push_str(&format!("| [`{name}`](#{name}) | {status} | {phase} | {} | {} |\n", code.title(), code.hint()));
+        let grpc = code.grpc_status().name();
+        page.push_str(&format!(
+            "| [`{name}`](#{name}) | {status} | {grpc} | {phase} | {} | {} |\n",
+            code.title(),
+            code.hint()
+        ));
     }
     for code in Code::ALL {
         let lesson = explain::lesson(*code);
@@ -51,8 +56,12 @@ A refusal is the gate's own answer to a call that it did not forward, or whose a
 
 A code keeps its name and its status. A rule in observe mode refuses nothing: its code is recorded as \"would refuse\".
 
-| code | status | phase | meaning | what the caller can do |
-|---|---|---|---|---|
+A call whose content type is `application/grpc` hears HTTP 200 with `grpc-status` in the head and no message (\"Trailers-Only\"):
+the status that the table names, and in `grpc-message` the code, the detail and the hint. gRPC-Web hears the same. Records
+and metrics keep the HTTP status.
+
+| code | status | gRPC | phase | meaning | what the caller can do |
+|---|---|---|---|---|---|
 ";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Third-party programs that tests talk to the gate with. `cargo xtask test` installs them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::program::{Output, Program};
@@ -42,6 +42,16 @@ pub fn h2load(arguments: &[&str]) -> Output {
 #[track_caller]
 pub fn nghttp(arguments: &[&str]) -> Output {
     Output::of(Command::new("nghttp").args(arguments), b"")
+}
+
+/// A python that has Google's gRPC library: `cargo xtask test tools` makes it.
+#[must_use]
+#[track_caller]
+pub fn python_with_grpc() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let python = test.ancestors().nth(3).unwrap().join("tools/grpcio/bin/python");
+    assert!(python.is_file(), "{} is not there: run `cargo xtask test tools` first", python.display());
+    python
 }
 
 /// Runs a line of shell in a folder.

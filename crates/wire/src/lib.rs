@@ -11,6 +11,7 @@ mod fault;
 pub mod forwarded;
 #[doc(hidden)]
 pub mod fuzz_bodies;
+pub mod grpc;
 pub mod head;
 pub mod hop;
 pub mod host;

@@ -24,6 +24,7 @@ mod drain;
 mod failing_servers;
 mod first_minutes;
 mod forwarding;
+mod grpc;
 mod h2_frames;
 mod hostile_bytes;
 mod http2_upstreams;

@@ -48,6 +48,8 @@ struct Upstream {
     watch: Watch,
     /// It takes long enough for its key to be looked at.
     watched: bool,
+    /// Bytes of the request that had passed when the alarm was set: an answer is not late while its request still comes.
+    asked: u64,
 }
 
 /// How long an upstream's body may take.
@@ -95,7 +97,7 @@ impl AnswerBody {
             guard.complete();
         }
         let left = body.size_hint().exact();
-        let upstream = Upstream { body, left, times, alarm: None, moved_at: None, watch, watched: false };
+        let upstream = Upstream { body, left, times, alarm: None, moved_at: None, watch, watched: false, asked: 0 };
         AnswerBody { content: Content::Upstream(upstream), guard }
     }
 }
@@ -191,6 +193,10 @@ impl Upstream {
             let idle_at = from + times.idle;
             times.deadline.map_or(idle_at, |deadline| deadline.min(idle_at))
         };
+        let asked = || guard.request.as_ref().map_or(0, |progress| progress.bytes());
+        if self.alarm.is_none() {
+            self.asked = asked();
+        }
         let has_key = self.watch.has_key();
         let moved_at = &mut self.moved_at;
         let alarm = self.alarm.get_or_insert_with(|| {
@@ -201,6 +207,10 @@ impl Upstream {
         });
         while alarm.as_mut().poll(context).is_ready() {
             self.watched = true;
+            if self.asked != asked() {
+                self.asked = asked();
+                self.moved_at = Some(Instant::now());
+            }
             // Bytes have moved since the alarm was set: it is set anew now, instead of at every byte.
             let due = self.moved_at.take().map(next).filter(|due| *due > Instant::now());
             let Some(due) = due else {

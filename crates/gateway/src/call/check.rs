@@ -26,7 +26,12 @@ pub(crate) async fn body(
 ) -> Result<Incoming<RequestBody>, Refused> {
     let (body_max, guards) = admit::body_max(routed);
     let body_max = if guards.only_watches(Rule::BodyMax) { u64::MAX } else { body_max };
-    let Incoming { parts, host, authority, path, body } = request;
+    let Incoming { parts, host, authority, path, mut body } = request;
+    if call.grpc.is_some() {
+        // A stream of messages has no pace: its caller may have nothing to say for a while. How long, the route says, as for
+        // the other direction.
+        body.may_pause(routed.pick(|guards| guards.idle).map_or(bounds::BODY_IDLE_MAX, |(idle, _)| idle));
+    }
     let progress = Arc::new(Progress::default());
     let streaming = RequestBody::streaming(body, Arc::clone(&progress), body_max, call.refused_if_body.take());
     call.record.request = Some(progress);

@@ -79,7 +79,10 @@ pub(crate) async fn send(
             Some(cut) => cut,
             None => refusal(&unanswered, call, api),
         }),
-        None if total.is_some_and(|total| total <= Instant::now()) => Err(out_of_total(call, api)),
+        None if total.is_some_and(|total| total <= Instant::now()) => Err(match call.deadline_asked {
+            Some(asked) => out_of_asked(call, asked),
+            None => out_of_total(call, api),
+        }),
         None => {
             attempt::timed_out(&mut call.record, api, &call.gate.clock);
             Err(timed_out(call, api, timeout))
@@ -313,6 +316,15 @@ fn out_of_total(call: &Call<'_>, api: &Api) -> Refused {
     )
     .rule(format!("apis.{}.total", api.name))
     .gate_side(format!("{} sent no response head before the end of `total`", server(call)))
+}
+
+fn out_of_asked(call: &Call<'_>, asked: Duration) -> Refused {
+    let detail = format!(
+        "The server of this API did not answer within the {} ms that the caller gave it (`grpc-timeout`).",
+        asked.as_millis()
+    );
+    Refusal::new(Code::UpstreamTimeout, detail)
+        .gate_side(format!("{} sent no response head before the caller's deadline", server(call)))
 }
 
 /// An error with its sources, for the operator.

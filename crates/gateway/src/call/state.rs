@@ -3,15 +3,17 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
 use callgate_records::RecorderHandle;
+use callgate_wire::grpc::Dialect;
 use callgate_wire::media::Accept;
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
 use super::certificate::Shown;
@@ -58,6 +60,10 @@ pub struct Call<'a> {
     pub secure: bool,
     /// When the whole call must have ended (`total`).
     pub deadline: Option<Instant>,
+    /// Set if that is what the caller asked for (`grpc-timeout`), and not what the file says.
+    pub deadline_asked: Option<Duration>,
+    /// Which gRPC it speaks, if any: the form of a refusal, and the pace of its body.
+    pub grpc: Option<Dialect>,
     /// The Accept fields, for the form of a refusal. Read only then: it costs a microsecond.
     pub accept: Vec<HeaderValue>,
     /// Its type is not taken here, if it has a body at all: over HTTP/2 only the body itself can tell.
@@ -149,6 +155,9 @@ impl<'a> Call<'a> {
             arrival,
             record: CallGuard::new(record, recorder, gate.clock.clone()),
             deadline: None,
+            deadline_asked: None,
+            // gRPC is always a POST: other calls don't pay for the look.
+            grpc: (request.method() == Method::POST).then(|| Dialect::of(request.headers())).flatten(),
             accept: Vec::new(),
             refused_if_body: None,
             caller: None,

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use callgate_wire::chunked::ChunkDecoder;
@@ -240,6 +241,14 @@ impl RequestBody {
     /// The body of an HTTP/2 stream.
     pub(crate) fn http2(body: PacedBody) -> RequestBody {
         RequestBody(if body.is_end_stream() { Kind::Empty } else { Kind::Http2(body) })
+    }
+
+    /// Its sender may say nothing for so long, and need not be fast: messages come when there is something to say. For HTTP/2,
+    /// where a call that waits costs no connection.
+    pub fn may_pause(&mut self, idle_max: Duration) {
+        if let Kind::Http2(body) = &mut self.0 {
+            body.may_pause(idle_max);
+        }
     }
 
     pub(super) fn http1<IO>(extent: Option<Extent>, wire: &Rc<RefCell<Wire<IO>>>) -> RequestBody

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -36,6 +37,14 @@ impl PacedBody {
         let clock = Clock { timing: *timing, pace: Pace::default(), alarm: Alarm::default() };
         let clock = (!incoming.is_end_stream()).then(|| Box::new(clock));
         PacedBody { incoming: Some(incoming), clock }
+    }
+
+    /// See [`crate::http1::RequestBody::may_pause`].
+    pub(crate) fn may_pause(&mut self, idle_max: Duration) {
+        if let Some(clock) = &mut self.clock {
+            clock.timing.body_idle_max = idle_max;
+            clock.timing.body_rate_grace = Duration::MAX;
+        }
     }
 }
 
