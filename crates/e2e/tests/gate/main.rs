@@ -44,4 +44,5 @@ mod store_trouble;
 mod tls_and_h2;
 mod upgrade;
 mod upstreams;
+mod waiting_answers;
 mod websocket;
