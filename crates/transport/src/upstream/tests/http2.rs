@@ -23,7 +23,7 @@ async fn say(pool: &Pool, server: &Server, request: Request<TestBody>) -> String
                 Err(error) => format!("{status} ({error})"),
             }
         }
-        Err(error) => format!("{:?} retry_safe={}", error.kind, error.retry_safe),
+        Err(failure) => format!("{:?} retry_safe={}", failure.error.kind, failure.error.retry_safe),
     }
 }
 
