@@ -124,9 +124,6 @@ impl Exchange {
     /// The final head, if it is there; interim ones are passed over.
     fn head<B>(&mut self, connection: &mut Connection, request: &mut Request<B>) -> Result<Option<Head>, HeadFault> {
         loop {
-            if !may_be_http(&connection.read) {
-                return Err(HeadFault::Syntax(None));
-            }
             let found = self.finder.take(&mut connection.read, bounds::UPSTREAM_HEAD_BYTES_MAX);
             let Some(block) = found.map_err(|_| HeadFault::TooLong)? else {
                 // Nobody waits for the end of what can't become a head: another protocol's greeting may have none.
@@ -153,13 +150,6 @@ impl Exchange {
         let source = self.refused.take().map_or(source, Into::into);
         Failed { kind: Kind::Closed, source: Some(source), untouched: false }
     }
-}
-
-/// Whether these bytes can begin an answer. A server of another protocol may say a line and wait; nobody needs to wait with
-/// it. An empty line in front is passed over, as the parser does.
-fn may_be_http(bytes: &[u8]) -> bool {
-    let bytes = bytes.trim_ascii_start();
-    bytes.iter().zip(b"HTTP/").all(|(is, expected)| is == expected)
 }
 
 // === impl Failed ===

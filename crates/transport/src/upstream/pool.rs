@@ -128,8 +128,8 @@ impl Pool {
     }
 
     /// Sends a request and waits for the response's head. The request's target must be in origin form, and it must have
-    /// its `Host` and no connection-specific fields but those of an [`Offer`]. There is no bound on the time but for connecting; drop the future to
-    /// give the call, and its connection, up.
+    /// its `Host` and no connection-specific fields but those of an [`Offer`]. There is no bound on the time but for
+    /// connecting; drop the future to give the call, and its connection, up.
     ///
     /// # Errors
     /// See [`UpstreamError`]; the request comes back with it if it can be sent again.

@@ -49,7 +49,8 @@ enum Failed {
 struct InterimFlood;
 
 /// Sends a request and waits for its response's head. A request that comes back unsent, or that the server refused without
-/// looking at it, is sent once more if its body is still whole (RFC 9113 section 8.7); after that it is given back, if it is.
+/// looking at it, is sent once more if its body is still whole (RFC 9113 section 8.7); after that it is
+/// given back, if it still is.
 pub(in crate::upstream) async fn send<B>(slot: &Rc<Slot>, mut request: Request<B>) -> Result<Outcome<B>, Failure<B>>
 where
     B: Body + Unpin + 'static,
