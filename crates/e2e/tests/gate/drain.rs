@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use callgate_testkit::{Call, RawClient, ScriptedUpstream, Signal, TestGate, reply, tools, wait_for};
+use callgate_testkit::{Call, RawClient, ScriptedUpstream, Signal, TestGate, tools, wait_for};
 
 use crate::callers::Callers;
-use crate::setup::{check, gate_yaml, public_shop, shop, shop_with};
+use crate::setup::{answering_when, check, gate_yaml, public_shop, shop, shop_with};
 
 fn health(gate: &TestGate, path: &str) -> u16 {
     Call::new(gate.health(), &format!("GET {path}")).send().status
@@ -142,13 +142,7 @@ fn calls_under_way_finish_and_are_recorded() {
 #[test]
 fn readiness_goes_first_and_new_calls_are_told_to_go_elsewhere() {
     let go = Signal::new();
-    let told = go.clone();
-    let upstream = ScriptedUpstream::start(move |connection| {
-        if connection.request().is_some() {
-            told.wait();
-            connection.send(reply("200 OK", "ok"));
-        }
-    });
+    let upstream = answering_when(&go);
     let yaml = gate_yaml("health: 127.0.0.1:0", &crate::setup::api("shop", &upstream.url(), "access: public"));
     let mut gate = TestGate::start(&yaml);
     assert_eq!((health(&gate, "/livez"), health(&gate, "/readyz"), health(&gate, "/other")), (200, 200, 404));

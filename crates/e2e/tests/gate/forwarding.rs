@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callgate_testkit::{Call, Fault, RawClient, ScriptedUpstream, Signal, reply, wait_for};
 
-use crate::setup::{check, public_shop, shop, shop_with};
+use crate::setup::{check, public_shop, shop, shop_with, two_events};
 
 #[test]
 fn fields_between_two_hops_stay_there() {
@@ -165,15 +165,7 @@ fn an_answers_trailers_and_chunks_come_back() {
 #[test]
 fn an_event_is_handed_over_at_once() {
     let next = Signal::new();
-    let told = next.clone();
-    let upstream = ScriptedUpstream::start(move |connection| {
-        if connection.request().is_some() {
-            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-            connection.send("d\r\ndata: first\n\n\r\n");
-            told.wait();
-            connection.send("e\r\ndata: second\n\n\r\n0\r\n\r\n");
-        }
-    });
+    let upstream = two_events(&next);
     let gate = public_shop(&upstream);
     let mut client = gate.call("GET /shop/events").open();
     client.read_through(b"data: first");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use callgate_testkit::{Answer, Call, ScriptedUpstream, TestGate};
+use callgate_testkit::{Answer, Call, ScriptedUpstream, Signal, TestGate, reply};
 
 /// A file with one API, `shop`, at `/shop`, before this upstream; `lines` are the API's own.
 pub(crate) fn shop_yaml(upstream: &str, lines: &str) -> String {
@@ -41,6 +41,30 @@ pub(crate) fn shop_with(upstream: &ScriptedUpstream, top: &str, lines: &str) -> 
 #[track_caller]
 pub(crate) fn public_shop(upstream: &ScriptedUpstream) -> TestGate {
     shop(upstream, "access: public")
+}
+
+/// An upstream that answers the first request of each connection once it is told to.
+pub(crate) fn answering_when(told: &Signal) -> ScriptedUpstream {
+    let told = told.clone();
+    ScriptedUpstream::start(move |connection| {
+        if connection.request().is_some() {
+            told.wait();
+            connection.send(reply("200 OK", "ok"));
+        }
+    })
+}
+
+/// An upstream that sends an event at once, `first`, and another, `second`, when it is told to.
+pub(crate) fn two_events(told: &Signal) -> ScriptedUpstream {
+    let told = told.clone();
+    ScriptedUpstream::start(move |connection| {
+        if connection.request().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+            connection.send("d\r\ndata: first\n\n\r\n");
+            told.wait();
+            connection.send("e\r\ndata: second\n\n\r\n0\r\n\r\n");
+        }
+    })
 }
 
 /// Makes the call and compares the answer's summary: `200`, or `401 credential_missing` for a refusal of the gate.

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use callgate_testkit::{Call, RawClient, ScriptedUpstream, Signal, TestGate, reply, wait_for};
+use callgate_testkit::{Call, RawClient, ScriptedUpstream, Signal, TestGate, wait_for};
 
-use crate::setup::{api, check, check_problem, gate_yaml};
+use crate::setup::{answering_when, api, check, check_problem, gate_yaml};
 
 const MIB: usize = 1 << 20;
 
@@ -97,13 +97,7 @@ fn connections_are_bounded_by_the_limit_of_open_files() {
 #[test]
 fn without_a_descriptor_for_its_upstream_a_call_hears_503_and_the_others_end_well() {
     let go = Signal::new();
-    let told = go.clone();
-    let upstream = ScriptedUpstream::start(move |connection| {
-        if connection.request().is_some() {
-            told.wait();
-            connection.send(reply("200 OK", "ok"));
-        }
-    });
+    let upstream = answering_when(&go);
     let yaml = gate_yaml("health: 127.0.0.1:0", &api("shop", &upstream.url(), "access: public"));
     let mut gate = TestGate::start(&yaml);
     let id = gate.program().id();

@@ -4,20 +4,12 @@ use std::process::Command;
 
 use callgate_testkit::{Program, RawClient, ScriptedUpstream, Signal, reply, wait_for};
 
-use crate::setup::public_shop;
+use crate::setup::{public_shop, two_events};
 
 #[test]
 fn over_http_2_too_an_event_is_handed_over_at_once() {
     let next = Signal::new();
-    let told = next.clone();
-    let upstream = ScriptedUpstream::start(move |connection| {
-        if connection.request().is_some() {
-            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-            connection.send("d\r\ndata: first\n\n\r\n");
-            told.wait();
-            connection.send("e\r\ndata: second\n\n\r\n0\r\n\r\n");
-        }
-    });
+    let upstream = two_events(&next);
     let gate = public_shop(&upstream);
     let mut command = Command::new("curl");
     command.args(["--silent", "--no-buffer", "--http2-prior-knowledge", &format!("{}/shop/events", gate.url())]);
