@@ -6,6 +6,7 @@ mod documents;
 mod graph;
 mod instructions;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -17,6 +18,7 @@ cargo xtask test [STEP…]    every check, or only these; stops at the first tha
 cargo xtask test --list     the steps, in their order
 cargo xtask bench [SCENARIO…] [--quick] [--json FILE]    Callgate beside its peers; --help shows the rest
 cargo xtask budgets [--write | --profile NAME]           instructions of the gate's hot functions, and where they are
+cargo xtask soak --minutes N [--binary FILE]             load, reloads, revocations, failing upstreams, slow clients at once
 cargo xtask dist [--binary FILE] [--try-package]         a release: archive, Debian package, SHA-256 sums; --help says more
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["test", steps @ ..] => test::run(steps),
         ["bench", words @ ..] => bench::run(words),
         ["dist", words @ ..] => dist::run(words),
+        ["soak", words @ ..] => soak::run(words),
         ["budgets", words @ ..] => instructions::budgets(words),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{dist, documents, graph, instructions, shell, tidy, tools};
+use crate::{dist, documents, graph, instructions, shell, soak, tidy, tools};
 
 struct Step {
     name: &'static str,
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "documents", about: "code blocks of the documents, and the examples", run: documents::run },
     Step { name: "doctest", about: "examples in doc comments, if there are any", run: doctest },
     Step { name: "instructions", about: "what hot functions cost, against their budgets", run: instructions::run },
+    Step { name: "soak", about: "two minutes of everything at once: no call may fail", run: soak::two_minutes },
     Step { name: "nextest", about: "unit and end-to-end tests", run: nextest },
 ];
 
