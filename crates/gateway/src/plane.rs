@@ -8,6 +8,7 @@ mod relay;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ struct Listening {
     bound: Arc<Sockets>,
     /// Ends with the sockets.
     closed: watch::Receiver<()>,
+    /// Workers whose connections go on as if nothing was said.
+    unaware: Arc<AtomicUsize>,
 }
 
 /// What a connection needs to know of where it came in. Open for the instruction counts of `bench/hot`.
@@ -96,8 +99,9 @@ impl Plane {
         let connections = Connections::new(ConnectionBounds::of_this_process());
         let (stop, stopped) = watch::channel(None);
         let (open, closed) = watch::channel(());
-        let listening = Listening { bound: Arc::new(Sockets { sockets: bound, _open: open }), closed };
-        let threads = (0..workers.max(1)).map(|index| {
+        let (bound, workers) = (Arc::new(Sockets { sockets: bound, _open: open }), workers.max(1));
+        let listening = Listening { bound, closed, unaware: Arc::new(AtomicUsize::new(workers)) };
+        let threads = (0..workers).map(|index| {
             let (gate, listening, connections, stopped) =
                 (Arc::clone(gate), listening.clone(), Arc::clone(&connections), stopped.clone());
             let seed = seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d);
@@ -135,14 +139,14 @@ fn run(
     LocalSet::new().block_on(&runtime, async {
         let worker = Worker::new(Arc::clone(gate), seed);
         let server = Rc::new(Server::new(Timing::default()));
-        let drain = Rc::new(Drain::new());
+        let drain = Drain::new();
         let (mut accepting, mut doors) = (Vec::new(), Vec::new());
         for bound in &listening.bound.sockets {
             let local = bound.listener.local(Arc::clone(connections), !bound.tls)?;
             let name = bound.listener.address().to_string().into();
             let door = Door { index: bound.index, tls: bound.tls, name, relay: None };
             doors.push(door.clone());
-            let task = accept(local, door, Rc::clone(&worker), Rc::clone(&server), Rc::clone(&drain));
+            let task = accept(local, door, Rc::clone(&worker), Rc::clone(&server), drain.clone());
             accepting.push(tokio::task::spawn_local(task));
         }
         // An error means that the plane itself is gone, which is a reason to stop too.
@@ -155,7 +159,7 @@ fn run(
             // It was told to end; only its end is waited for, because it holds the socket too.
             let _ended = task.await;
         }
-        let Listening { bound, mut closed } = listening;
+        let Listening { bound, mut closed, unaware } = listening;
         // The last holder of the sockets closes them, with nobody left in the kernel's queue whom that would reset.
         if let Some(bound) = Arc::into_inner(bound) {
             for (bound, door) in bound.sockets.iter().zip(&doors) {
@@ -169,6 +173,9 @@ fn run(
         // An error is what is waited for: the sockets' owner is gone.
         while closed.changed().await.is_ok() {}
         drain.begin();
+        if unaware.fetch_sub(1, Ordering::AcqRel) == 1 {
+            tracing::info!("no new connection is taken, and each that is open ends with its next answer");
+        }
         if !patience.leaves_idle {
             drain.close_idle();
         }
@@ -185,7 +192,7 @@ fn run(
     })
 }
 
-async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server: Rc<Server>, drain: Rc<Drain>) {
+async fn accept(listener: LocalListener, door: Door, worker: Rc<Worker>, server: Rc<Server>, drain: Drain) {
     loop {
         let arrival = listener.accept(|| is_relayed(&worker, &door)).await;
         take_in(arrival, &door, &worker, &server, &drain);
@@ -197,11 +204,12 @@ fn is_relayed(worker: &Worker, door: &Door) -> bool {
 }
 
 /// Serves a connection that was let in, in a task of its own.
-fn take_in(mut arrival: listen::Arrival, door: &Door, worker: &Rc<Worker>, server: &Rc<Server>, drain: &Rc<Drain>) {
-    let (mut door, worker, server, drain) = (door.clone(), Rc::clone(worker), Rc::clone(server), Rc::clone(drain));
+fn take_in(mut arrival: listen::Arrival, door: &Door, worker: &Rc<Worker>, server: &Rc<Server>, drain: &Drain) {
+    let (mut door, worker, server) = (door.clone(), Rc::clone(worker), Rc::clone(server));
+    // Counted from its first moment, which is not the first of its task: a drain must not end between a client's handshake and
+    // its first call.
+    let mut entered = drain.enter();
     tokio::task::spawn_local(async move {
-        // Counted from its first moment: a drain must not end between a client's handshake and its first call.
-        let mut entered = drain.enter();
         // What a header needs is not held by every connection to its end either.
         if arrival.relayed && !Box::pin(relay::unfold(&mut arrival, &mut door, &worker)).await {
             return;

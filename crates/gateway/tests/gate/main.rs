@@ -20,4 +20,5 @@ mod records;
 mod refusals;
 mod reloads;
 mod routes;
+mod stops;
 mod upstreams;
