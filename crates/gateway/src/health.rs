@@ -10,21 +10,43 @@ use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::Gate;
 
 /// Health connections at one time: probes and scrapers, not callers.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Serves health until the task is dropped. Runs beside the data plane, so a busy gate still answers.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener) {
-    let permits = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+/// Those who ask: a connection each.
+#[derive(Debug, Clone)]
+pub struct Probers(Arc<Semaphore>);
+
+// === impl Probers ===
+
+impl Default for Probers {
+    fn default() -> Probers {
+        Probers(Arc::new(Semaphore::new(CONNECTIONS_MAX)))
+    }
+}
+
+impl Probers {
+    /// Waits until no connection is open.
+    pub async fn gone(&self) {
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        // An error would mean that the semaphore was closed, which nobody does.
+        drop(self.0.acquire_many(all).await);
+    }
+}
+
+/// Serves health until the task is dropped; connections that are open then go on. Runs beside the data plane, so a busy gate
+/// still answers.
+pub async fn serve(gate: Arc<Gate>, listener: TcpListener, probers: Probers) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&probers.0).try_acquire_owned() else { continue };
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
             let _permit = permit;

@@ -10,9 +10,10 @@ use callgate_admin::serve::TlsSource;
 use callgate_admin::socket::AdminSocket;
 use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
+use callgate_gateway::health::{self, Probers};
 use callgate_gateway::plane::{Patience, Plane};
 use callgate_gateway::quota::Quotas;
-use callgate_gateway::{Gate, Snapshot, health};
+use callgate_gateway::{Gate, Snapshot};
 use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
 use callgate_records::{Recorder, RecorderConfig, RecorderGuard, Rotation};
@@ -55,6 +56,8 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// Health.
     telling: Option<JoinHandle<()>>,
+    /// Who asks for it.
+    probers: Probers,
     operations: Arc<RunningGate>,
     /// Ends the admin API when it is dropped.
     ends_admin: watch::Sender<()>,
@@ -137,7 +140,8 @@ impl Running {
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         tasks.push(tokio::spawn(super::memory::watch(Arc::clone(&gate))));
         let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;
-        let telling = health.map(|listener| tokio::spawn(health::serve(Arc::clone(&gate), listener)));
+        let probers = Probers::default();
+        let telling = health.map(|listener| tokio::spawn(health::serve(Arc::clone(&gate), listener, probers.clone())));
         let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         // The admin API is bound before the first call is taken: a socket that somebody holds is a reason not to start.
         let mut socket = match predecessor {
@@ -179,6 +183,7 @@ impl Running {
             recorder,
             tasks,
             telling,
+            probers,
             operations,
             ends_admin: admin,
             administering,
@@ -234,7 +239,12 @@ impl Running {
         }
         let patience = Patience { within: drain.timeout, leaves_idle: leave != Leave::AtOnce };
         let plane = self.plane;
-        let stopped = tokio::task::spawn_blocking(move || plane.stop(patience)).await;
+        let stopping = tokio::task::spawn_blocking(move || plane.stop(patience));
+        if leave == Leave::HandedOver {
+            // Their connections too end with the next answer, and whoever is about to ask must not find it cut.
+            let _in_time = tokio::time::timeout(drain.timeout, self.probers.gone()).await;
+        }
+        let stopped = stopping.await;
         if stopped.is_err() {
             tracing::error!("the workers could not be waited for");
         }

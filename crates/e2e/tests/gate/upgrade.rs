@@ -92,6 +92,22 @@ fn the_old_process_hears_of_what_the_new_one_does() {
 }
 
 #[test]
+fn a_prober_that_keeps_its_connection_is_led_to_the_new_process() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let mut gate = shop_with(&upstream, "health: 127.0.0.1:0", "access: public");
+    let ask = Call::new(gate.health(), "GET /readyz");
+    let mut prober = ask.open();
+    assert_eq!(prober.answer().status, 200);
+    let mut old = gate.upgrade();
+    // Nobody else holds the old process back.
+    wait_for("word that connections end", || old.lines().iter().any(|line| line.contains("ends with its next answer")));
+    assert!(old.is_running());
+    let answer = prober.send(ask.bytes()).answer();
+    assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
+    assert_eq!(old.wait().code(), Some(0));
+}
+
+#[test]
 fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
     let upstream = ScriptedUpstream::answering("ok");
     let yaml = shop_yaml(&upstream.url(), "access: key");
