@@ -15,6 +15,8 @@ use super::cell::{Booked, QuotaCell, Span, Spent, store_name};
 /// How long a call waits for the clerk when its block is empty and nobody knows whether there is more (DESIGN section 2,
 /// principle 4).
 const WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long a stop waits for leases that are under way. Longer than a call, because what it gave up on would be lost.
+const RETURN_WITHIN: Duration = Duration::from_secs(5);
 /// Requests under way. One per cell at most, so this bounds the subjects that run dry in one instant.
 const REQUESTS_MAX: usize = 65_536;
 
@@ -167,7 +169,7 @@ impl Quotas {
     pub async fn return_all(&self, store: &Store) {
         let now_ms = self.clock.unix_ms();
         let cells: Vec<Arc<QuotaCell>> = self.cells.pin().values().cloned().collect();
-        let give_up = tokio::time::Instant::now() + WAIT_MAX;
+        let give_up = tokio::time::Instant::now() + RETURN_WITHIN;
         for cell in cells {
             let span = cell.span(now_ms);
             // A lease that is under way would be booked beside what is returned here.
