@@ -8,6 +8,12 @@ use callgate_testkit::{Call, RawClient, ScriptedUpstream, Signal, TestGate, tool
 use crate::callers::Callers;
 use crate::setup::{answering_when, check, gate_yaml, public_shop, shop, shop_with};
 
+/// Waits until every worker knows that its connections end: from then on each answer says so.
+#[track_caller]
+fn ending(gate: &mut TestGate) {
+    gate.program().line("word that connections end", |line| line.contains("ends with its next answer").then_some(()));
+}
+
 fn health(gate: &TestGate, path: &str) -> u16 {
     Call::new(gate.health(), &format!("GET {path}")).send().status
 }
@@ -30,6 +36,7 @@ fn calls_are_taken_during_the_delay_and_each_connection_ends_with_its_next_answe
     wait_for("the end of the delay", || RawClient::try_connect(gate.address()).is_err());
     assert!(told.elapsed() >= Duration::from_secs(2), "{:?}", told.elapsed());
     assert_eq!(health(&gate, "/livez"), 200);
+    ending(&mut gate);
     for client in [&mut silent, &mut late, &mut unused] {
         client.send(gate.call("GET /shop/a").bytes());
         let answer = client.answer();
@@ -151,6 +158,7 @@ fn readiness_goes_first_and_new_calls_are_told_to_go_elsewhere() {
     gate.program().signal("TERM");
     wait_for("readiness to go", || health(&gate, "/readyz") == 503);
     assert_eq!(health(&gate, "/livez"), 200);
+    ending(&mut gate);
     go.raise();
     assert_eq!(waiting.answer().status, 200);
     assert_eq!(waiting.rest(), b"", "the connection ends with its call");

@@ -108,8 +108,9 @@ fn a_body_that_stands_still_is_cut_and_one_that_trickles_is_not() {
     let upstream = ScriptedUpstream::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+            // Eight pauses are longer than `idle` together, and each of them so much shorter that a busy machine keeps to it.
             for _ in 0..8 {
-                std::thread::sleep(Duration::from_millis(60));
+                std::thread::sleep(Duration::from_millis(300));
                 connection.send("x");
                 if request.target() == "/stand" {
                     return connection.hold();
@@ -117,11 +118,11 @@ fn a_body_that_stands_still_is_cut_and_one_that_trickles_is_not() {
             }
         }
     });
-    let house = shop(&upstream, "access: public\nidle: 250ms");
+    let house = shop(&upstream, "access: public\nidle: 2s");
     assert_eq!(check(&house.call("GET /shop/trickle"), "200").text(), "xxxxxxxx");
     assert!(house.call("GET /shop/stand").open().try_answer().is_err());
     assert_eq!(house.records_of("/shop/stand", 1)[0].end, End::TimedOut);
-    let house = shop(&upstream, "access: public\ntotal: 200ms");
+    let house = shop(&upstream, "access: public\ntotal: 1s");
     assert!(house.call("GET /shop/trickle").open().try_answer().is_err());
     assert_eq!(house.records_of("/shop/trickle", 1)[0].end, End::TimedOut);
 }
