@@ -1,5 +1,7 @@
 //! Following the file: on change, on SIGHUP, and when the admin API asks. A broken file keeps the last good snapshot.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +23,13 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Network file systems tell of no change that another machine made, nor does a folder above that is another one now. So the
 /// files are read anyway, this often; they are few.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// More than a configuration may have, and far more than a certificate.
+const COMPARED_BYTES_MAX: u64 = 64 << 20;
 /// The kernel itself follows 40, and no chain that somebody set up is longer than three.
 const LINKS_MAX: usize = 8;
+
+/// The file and those that it names, with what was in each; nothing where it could not be read.
+type Contents = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// Takes a changed file over.
 #[derive(Debug, Clone)]
@@ -34,8 +41,8 @@ pub struct Reloader {
     turn: Arc<Mutex<()>>,
     /// Why the file as it is now is not the running configuration.
     problem: Arc<Mutex<Option<String>>>,
-    /// The files as they were when the gate started; [`Reloader::follow`] takes what changed since.
-    started_with: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
+    /// The files as they were when they were last read, or when the gate started: whatever differs from it is a change.
+    known: Arc<Mutex<Contents>>,
 }
 
 // === impl Reloader ===
@@ -45,10 +52,10 @@ impl Reloader {
     #[must_use]
     pub fn new(path: &Path, gate: Arc<Gate>, registry: Registry) -> Reloader {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let started_with = Arc::default();
-        let reloader = Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default(), started_with };
-        *reloader.started_with.lock().unwrap_or_else(PoisonError::into_inner) = reloader.contents();
-        reloader
+        let mut named = vec![path.clone()];
+        named.extend(gate.snapshot().config.watched.iter().cloned());
+        let known = Arc::new(Mutex::new(contents(named)));
+        Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default(), known }
     }
 
     /// Reads the file and takes it over, wholly or not at all. Blocks: reading certificates and compiling ten thousand
@@ -77,6 +84,8 @@ impl Reloader {
     }
 
     fn take_over(&self) -> Result<ReloadReport> {
+        // Read before they are taken over: what changes in between is found afterwards, because it differs.
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = contents(self.named());
         let loaded = callgate_config::load(&self.path).map_err(|report| anyhow!("{}", report.render(false)))?;
         let Loaded { config, report: mut told } = loaded;
         let brand = config.key_brand.clone();
@@ -124,42 +133,50 @@ impl Reloader {
             .ok();
         let mut watched = Vec::new();
         self.watch_folders(watcher.as_mut(), &mut watched);
-        let mut known = std::mem::take(&mut *self.started_with.lock().unwrap_or_else(PoisonError::into_inner));
         loop {
             // Looked at before the first notice too: the file may have changed while the gate was starting.
-            let now = self.contents();
-            if now == known {
+            let Some(now) = self.changed() else {
                 // No word in that time is no error: then the files themselves are asked.
                 let _word = timeout(LOOK_EVERY, changed.recv()).await;
                 // Not until the folder is still: an access log in it never is.
                 tokio::time::sleep(DEBOUNCE).await;
                 let _known = changed.try_recv();
+                // A reload that somebody asked for may have found other files named.
+                self.watch_folders(watcher.as_mut(), &mut watched);
                 continue;
-            }
+            };
             tokio::time::sleep(DEBOUNCE).await;
-            // Two equal reads: nobody is in the middle of writing.
-            if self.contents() != now {
+            // Two equal reads: nobody is in the middle of writing. Or somebody asked for a reload meanwhile.
+            if self.changed() != Some(now) {
                 continue;
             }
-            known = now;
             self.reload_and_tell().await;
             self.watch_folders(watcher.as_mut(), &mut watched);
         }
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.path.clone()];
-        files.extend(self.gate.snapshot().config.watched.iter().cloned());
-        files
+    /// The files as they are, if they are not as they were when they were last read.
+    fn changed(&self) -> Option<Contents> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = contents(known.keys().cloned());
+        (now != known).then_some(now)
     }
 
-    fn contents(&self) -> Vec<Option<Vec<u8>>> {
-        self.files().iter().map(|file| std::fs::read(file).ok()).collect()
+    /// The file, and those that it names as it is now. Mistakes in it hide none before them: a file that is not there yet may be
+    /// the very mistake.
+    fn named(&self) -> Vec<PathBuf> {
+        let files = match callgate_config::load(&self.path) {
+            Ok(loaded) => loaded.report.files_read,
+            Err(report) => report.files_read,
+        };
+        // Those of the running configuration too: they may come to be what it was started with again.
+        files.into_iter().chain(self.gate.snapshot().config.watched.iter().cloned()).collect()
     }
 
     fn watch_folders(&self, watcher: Option<&mut impl Watcher>, watched: &mut Vec<PathBuf>) {
         let Some(watcher) = watcher else { return };
-        for place in self.files().iter().flat_map(|file| places(file)) {
+        let files: Vec<PathBuf> = self.known.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for place in files.iter().flat_map(|file| places(file)) {
             let Some(folder) = place.parent() else { continue };
             if watched.iter().any(|known| known == folder) {
                 continue;
@@ -170,6 +187,24 @@ impl Reloader {
             }
         }
     }
+}
+
+fn contents(files: impl IntoIterator<Item = PathBuf>) -> Contents {
+    let read = |file: PathBuf| {
+        let bytes = bytes_of(&file).ok();
+        (file, bytes)
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn bytes_of(file: &Path) -> std::io::Result<Vec<u8>> {
+    // Looked at before it is opened, as a mistake may have named it: opening a pipe would wait for its other end.
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(COMPARED_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file, and where its links lead: whoever renews certificates replaces one at the end of a link, or the link.

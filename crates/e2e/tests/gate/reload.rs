@@ -1,8 +1,9 @@
 //! A changed file is taken over at once, wholly or not at all, without losing a call.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use callgate_testkit::{PATIENCE, ScriptedUpstream, Signal, TestGate, reply, wait_for};
+use callgate_testkit::{Call, PATIENCE, ScriptedUpstream, Signal, TestGate, reply, wait_for};
 
 use crate::setup::{api, check, gate_yaml, shop, shop_yaml};
 
@@ -42,6 +43,54 @@ fn sighup_reads_the_file_and_a_secret_behind_it_again() {
     wait_for("the new secret", || {
         gate.call("GET /shop/a").send();
         upstream.last().field("x-token") == Some("two")
+    });
+}
+
+#[test]
+fn a_change_is_one_reload_whatever_it_names_and_whoever_asks() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two", "three"] {
+        std::fs::write(folder.path().join(name), name).unwrap();
+    }
+    let yaml = |token: &str| {
+        let header = format!("access: public\nheaders: {{ request: {{ set: {{ X-Token: \"file:{token}\" }} }} }}");
+        gate_yaml("health: 127.0.0.1:0", &api("shop", &upstream.url(), &header))
+    };
+    let gate = TestGate::start_in(folder, &yaml("one"));
+    let generation = || {
+        let page = Call::new(gate.health(), "GET /metrics").send().text();
+        let line = page.lines().find_map(|line| line.strip_prefix("callgate_config_generation "));
+        line.map(str::to_owned).unwrap()
+    };
+    let token_is = |token: &str| {
+        gate.call("GET /shop/a").send();
+        upstream.last().field("x-token") == Some(token)
+    };
+    gate.write(&yaml("two"));
+    wait_for("the file behind the new name", || token_is("two"));
+    gate.write(&yaml("three"));
+    let _ = gate.run(&["reload"]).expect_success();
+    assert!(token_is("three"));
+    // That nothing more happens can only be waited for: twice as long as a change takes to be noticed.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(generation(), "3");
+    std::fs::write(gate.folder().join("three"), "four").unwrap();
+    wait_for("the changed file behind it", || token_is("four"));
+    assert_eq!(generation(), "4");
+}
+
+#[test]
+fn a_file_that_only_a_mistake_names_is_waited_for() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let gate = shop(&upstream, "access: public");
+    let lines = "access: public\nheaders: { request: { set: { X-Token: \"file:later\" } } }";
+    gate.write(&shop_yaml(&upstream.url(), lines));
+    wait_for("word of the mistake", || gate.said().contains("later") && gate.said().contains("not taken over"));
+    std::fs::write(gate.folder().join("later"), "here").unwrap();
+    wait_for("the file that was missing", || {
+        gate.call("GET /shop/a").send();
+        upstream.last().field("x-token") == Some("here")
     });
 }
 
