@@ -24,6 +24,7 @@ pub(crate) fn run(words: &[&str]) -> Result<bool> {
         }
     }
     tools::programs()?;
+    tools::grpcio()?;
     // With --workspace, so that features are those of the test build and nothing is compiled twice.
     shell::run(&mut shell::cargo(&["build", "--workspace", "--bins", "--locked"]))?;
     let mut soak = Command::new(shell::target().join("debug/callgate-soak"));

@@ -10,8 +10,10 @@ use crate::shell;
 /// A program that tests start, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("bash", "bash"),
+    ("chromium-headless-shell", "chromium-headless-shell"),
     ("curl", "curl"),
     ("dpkg-deb", "dpkg"),
+    ("faketime", "faketime"),
     ("gzip", "gzip"),
     ("h2load", "nghttp2-client"),
     ("haproxy", "haproxy"),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use callgate_testkit::{Answer, Fault, RawClient, tools};
+use callgate_testkit::{Answer, Fault, RawClient};
 
 use crate::ground::Ground;
 use crate::random::Random;
@@ -17,8 +17,8 @@ const REST: Duration = Duration::from_millis(5);
 /// Bytes of the largest body that is sent, a little over what fits into one write.
 const BODY_MAX: u64 = 100_000;
 
-/// Kinds of calls on the API `steady`; the gate's own count of them must come to the same.
-pub(crate) const COUNTED: &[&str] = &["http/1.1", "http/1.1 over tls", "http/2 over tls", "stream", "no key"];
+/// Kinds of calls on the APIs `steady` and `books`; the gate's own count of them must come to the same.
+pub(crate) const COUNTED: &[&str] = &["http/1.1", "http/1.1 over tls", "http/2 over tls", "stream", "no key", "grpc"];
 
 /// Every caller.
 pub(crate) fn all() -> Vec<Work> {
@@ -32,7 +32,6 @@ pub(crate) fn all() -> Vec<Work> {
     for number in 6..10 {
         work.push(Box::new(move |ground, tally| stream(ground, tally, number)));
     }
-    work.push(Box::new(http2));
     work.push(Box::new(without_key));
     work.push(Box::new(limited));
     work.push(Box::new(chaos));
@@ -40,7 +39,7 @@ pub(crate) fn all() -> Vec<Work> {
     work
 }
 
-fn connect(ground: &Ground, tls: bool) -> Result<RawClient, String> {
+pub(crate) fn connect(ground: &Ground, tls: bool) -> Result<RawClient, String> {
     match tls {
         true => RawClient::try_connect_tls(ground.secure, "localhost", &ground.authority),
         false => RawClient::try_connect(ground.clear).map_err(|error| error.to_string()),
@@ -126,21 +125,6 @@ fn stream(ground: &Ground, tally: &Tally, number: u64) {
     }
 }
 
-/// A real HTTP/2 client, many calls on a connection.
-fn http2(ground: &Ground, tally: &Tally) {
-    const CALLS: u64 = 400;
-    while !ground.over.after(Duration::from_millis(200)) {
-        let (url, key) = (format!("https://{}/steady/echo", ground.secure), format!("x-api-key: {}", ground.key));
-        let (calls, expect) = (CALLS.to_string(), format!("{CALLS} 2xx, 0 3xx, 0 4xx, 0 5xx"));
-        let output = tools::h2load(&["-n", &calls, "-c", "2", "-m", "8", "-H", &key, &url]);
-        if output.code == Some(0) && output.stdout.contains(&expect) {
-            tally.passed_many("http/2 over tls", CALLS, None);
-        } else {
-            tally.failed("http/2 over tls", &output);
-        }
-    }
-}
-
 /// Refusals, a connection each.
 fn without_key(ground: &Ground, tally: &Tally) {
     while !ground.over.after(Duration::from_millis(50)) {
@@ -201,7 +185,7 @@ fn flaky(ground: &Ground, tally: &Tally) {
     let mut turn = 0_u32;
     loop {
         let over = ground.over.after(Duration::from_millis(50));
-        ground.flaky.be_gone(turn % 100 < 20 && !over);
+        ground.flaky().be_gone(turn % 100 < 20 && !over);
         if over {
             return;
         }

@@ -1,14 +1,17 @@
-//! Everything at once, for minutes or hours: calls over every protocol, while the configuration, certificates and keys
-//! change, upstreams fail and clients are slow. Not one call may fail that should not, and memory must stay flat.
+//! Everything at once, for minutes or hours: calls over every protocol, while the configuration, certificates, keys and the
+//! process itself change, upstreams fail and clients are slow. Not one call may fail that should not, and memory must stay flat.
 //!
 //! It sees what a user sees: the real binary, started from a file. Start reading in `ground.rs`, then `callers.rs`.
 
 mod callers;
 mod changes;
+mod counters;
 mod crowd;
 mod ground;
 mod process;
 mod random;
+mod sessions;
+mod talkers;
 mod tally;
 mod upstream;
 mod verdict;
@@ -44,14 +47,16 @@ fn run() -> Result<Verdict> {
         _ => bail!("{USAGE}"),
     };
     let minutes = minutes.context("--minutes needs a whole number from 1 on")?;
-    let ground = Ground::prepare();
+    let lasts = MINUTE * minutes;
+    let ground = Ground::prepare(lasts);
     println!("{minutes} minutes of everything at once; the gate is process {}", ground.process());
     println!("{}", Tally::HEAD);
     let tally = Tally::new(minutes as usize);
     let mut verdict = Verdict::before(&ground);
-    let until = Instant::now() + MINUTE * minutes;
+    let until = Instant::now() + lasts;
     std::thread::scope(|scope| {
-        for work in callers::all().into_iter().chain(changes::all()).chain(crowd::all()) {
+        let callers = callers::all().into_iter().chain(talkers::all()).chain(sessions::all());
+        for work in callers.chain(changes::all()).chain(crowd::all()) {
             let (ground, tally) = (&ground, &tally);
             scope.spawn(move || work(ground, tally));
         }

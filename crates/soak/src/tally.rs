@@ -37,7 +37,8 @@ struct Minute {
 // === impl Tally ===
 
 impl Tally {
-    pub(crate) const HEAD: &str = "minute   calls  failed   p50 ms   p99 ms   reloads  revocations  certificates   MiB";
+    pub(crate) const HEAD: &str =
+        "minute   calls  failed   p50 ms   p99 ms   reloads  revocations  certificates  upgrades   MiB";
 
     pub(crate) fn new(minutes: usize) -> Tally {
         // One more: calls that began in the last minute may end after it.
@@ -99,7 +100,7 @@ impl Tally {
         };
         let done = |what: &str| row.done.get(what).copied().unwrap_or(0);
         format!(
-            "{:>6} {:>7} {:>7} {:>8.2} {:>8.2} {:>9} {:>12} {:>13} {:>5}",
+            "{:>6} {:>7} {:>7} {:>8.2} {:>8.2} {:>9} {:>12} {:>13} {:>9} {:>5}",
             minute + 1,
             row.passed,
             row.failed,
@@ -108,6 +109,7 @@ impl Tally {
             done("reload"),
             done("revocation"),
             done("certificate"),
+            done("upgrade"),
             memory_mib,
         )
     }

@@ -26,6 +26,13 @@ pub struct TestGate {
     listeners: Vec<SocketAddr>,
 }
 
+/// A process that has taken the place of a [`TestGate`]'s, which does not know of it yet.
+#[derive(Debug)]
+pub struct Successor {
+    program: Program,
+    ready_line: String,
+}
+
 /// A key as `callgate keys create … --json` gives it.
 #[derive(Debug, Clone)]
 pub struct IssuedKey {
@@ -99,7 +106,7 @@ impl TestGate {
     #[track_caller]
     fn start_fed(folder: TempDir, yaml: &str, wrapper: &str, stdin: Stdio) -> TestGate {
         std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
-        let (program, ready_line) = serve(folder.path(), wrapper, "", stdin);
+        let (program, ready_line) = serve(folder.path(), wrapper, stdin);
         let listeners = listeners(&ready_line);
         assert!(!listeners.is_empty(), "the ready line names no address: {ready_line}");
         TestGate { folder, program, wrapper: wrapper.to_owned(), ready_line, listeners }
@@ -163,6 +170,12 @@ impl TestGate {
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("callgate.yaml")
+    }
+
+    /// Its process's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// The process.
@@ -286,16 +299,31 @@ impl TestGate {
     /// with its connections.
     #[track_caller]
     pub fn upgrade(&mut self) -> Program {
-        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, "--upgrade", Stdio::null());
-        self.listeners = listeners(&ready_line);
-        self.ready_line = ready_line;
-        std::mem::replace(&mut self.program, program)
+        let successor = self.successor().unwrap_or_else(|output| panic!("no upgrade: {output}"));
+        self.succeeded_by(successor)
+    }
+
+    /// Has another process take its place, and waits until that one serves. [`TestGate::succeeded_by`] makes it this gate's.
+    ///
+    /// # Errors
+    /// What it said instead, and how it ended.
+    #[track_caller]
+    pub fn successor(&self) -> Result<Successor, Output> {
+        let (program, ready_line) = try_serve(self.folder.path(), &self.wrapper, "--upgrade", Stdio::null())?;
+        Ok(Successor { program, ready_line })
+    }
+
+    /// From now on the gate is this process; gives the one before.
+    pub fn succeeded_by(&mut self, successor: Successor) -> Program {
+        self.listeners = listeners(&successor.ready_line);
+        self.ready_line = successor.ready_line;
+        std::mem::replace(&mut self.program, successor.program)
     }
 
     /// Starts it again on the same folder, after an end. Ports may differ.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, "", Stdio::null());
+        let (program, ready_line) = serve(self.folder.path(), &self.wrapper, Stdio::null());
         self.listeners = listeners(&ready_line);
         self.program = program;
         self.ready_line = ready_line;
@@ -303,7 +331,12 @@ impl TestGate {
 }
 
 #[track_caller]
-fn serve(folder: &Path, wrapper: &str, option: &str, stdin: Stdio) -> (Program, String) {
+fn serve(folder: &Path, wrapper: &str, stdin: Stdio) -> (Program, String) {
+    try_serve(folder, wrapper, "", stdin).unwrap_or_else(|output| panic!("the gate did not come up: {output}"))
+}
+
+#[track_caller]
+fn try_serve(folder: &Path, wrapper: &str, option: &str, stdin: Stdio) -> Result<(Program, String), Output> {
     let mut program = Program::start_with(
         Command::new("bash")
             .args(["-c", &format!("{wrapper}exec \"$0\" serve {option} -c callgate.yaml")])
@@ -313,8 +346,10 @@ fn serve(folder: &Path, wrapper: &str, option: &str, stdin: Stdio) -> (Program, 
             .env_remove("XDG_RUNTIME_DIR"),
         stdin,
     );
-    let line = program.line("the ready line", |line| is_ready(line).then(|| line.to_owned()));
-    (program, line)
+    match program.try_line("the ready line", |line| is_ready(line).then(|| line.to_owned())) {
+        Ok(line) => Ok((program, line)),
+        Err(status) => Err(Output { code: status.code(), stdout: String::new(), stderr: program.lines().join("\n") }),
+    }
 }
 
 fn is_ready(line: &str) -> bool {

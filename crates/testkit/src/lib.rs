@@ -14,10 +14,12 @@
 )]
 
 mod answer;
+mod browser;
 mod call;
 mod certificate;
 mod client;
 mod gate;
+mod grpc;
 mod haproxy;
 mod nginx;
 mod program;
@@ -28,10 +30,12 @@ mod wait;
 mod websocket;
 
 pub use answer::{Answer, Fault};
+pub use browser::Browser;
 pub use call::Call;
 pub use certificate::{Authority, Certificate, TlsClient};
 pub use client::RawClient;
-pub use gate::{IssuedKey, TestGate};
+pub use gate::{IssuedKey, Successor, TestGate};
+pub use grpc::{GrpcServer, grpc_client};
 pub use haproxy::Haproxy;
 pub use nginx::Nginx;
 pub use program::{Output, Program, binary};

@@ -48,10 +48,13 @@ pub fn nghttp(arguments: &[&str]) -> Output {
 #[must_use]
 #[track_caller]
 pub fn python_with_grpc() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let python = test.ancestors().nth(3).unwrap().join("tools/grpcio/bin/python");
-    assert!(python.is_file(), "{} is not there: run `cargo xtask test tools` first", python.display());
-    python
+    let program = std::env::current_exe().unwrap();
+    // A test is in `target/debug/deps`, another program in `target/debug`.
+    let pythons = program.ancestors().skip(2).take(2).map(|target| target.join("tools/grpcio/bin/python"));
+    pythons
+        .into_iter()
+        .find(|python| python.is_file())
+        .unwrap_or_else(|| panic!("no tools/grpcio beside {}: run `cargo xtask test tools` first", program.display()))
 }
 
 /// Runs a line of shell in a folder.

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use crate::answer::Fault;
 use crate::call::Call;
 use crate::client::RawClient;
 use crate::upstream::{Connection, Received, ScriptedUpstream};
@@ -140,7 +141,17 @@ impl RawClient {
     /// Reads one frame.
     #[track_caller]
     pub fn frame(&mut self) -> WebsocketFrame {
-        WebsocketFrame::read(|length| Some(self.read_exactly(length))).unwrap()
+        self.try_frame().unwrap_or_else(|fault| panic!("no frame: {fault:?}"))
+    }
+
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// Why there was none.
+    pub fn try_frame(&mut self) -> Result<WebsocketFrame, Fault> {
+        let mut fault = Fault::Closed;
+        let read = |length| self.try_read_exactly(length).map_err(|why| fault = why).ok();
+        WebsocketFrame::read(read).ok_or(fault)
     }
 }
 

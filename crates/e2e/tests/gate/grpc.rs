@@ -1,50 +1,23 @@
 //! gRPC through the gate: Google's own library at both ends.
 
-use std::process::Command;
-
-use callgate_testkit::{Authority, Program, ScriptedUpstream, TestGate, tools, wait_for};
+use callgate_testkit::{Authority, GrpcServer, Output, ScriptedUpstream, TestGate, grpc_client, tools, wait_for};
 
 use crate::setup::gate_yaml;
 
-/// A running `server.py`; ends with the test.
-struct Server {
-    program: Program,
-    port: String,
-}
-
-// === impl Server ===
-
-impl Server {
-    #[track_caller]
-    fn start() -> Server {
-        let mut command = Command::new(tools::python_with_grpc());
-        let mut program = Program::start(command.args(["-c", include_str!("grpc/server.py")]));
-        let port = program.line("the server's port", |line| line.strip_prefix("port ").map(str::to_owned));
-        Server { program, port }
-    }
-
-    /// An API for everything, before this server.
-    fn api(&self, lines: &str) -> String {
-        api(&format!("http://127.0.0.1:{}", self.port), lines)
-    }
-}
-
-fn api(server: &str, lines: &str) -> String {
+/// An API for everything, before this server.
+pub(crate) fn books(server: &str, lines: &str) -> String {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!("  books:\n    upstream: {{ server: \"{server}\", protocol: http2 }}\n{lines}")
 }
 
-fn gate(server: &Server, lines: &str) -> TestGate {
-    TestGate::start(&gate_yaml("", &server.api(lines)))
+fn gate(server: &GrpcServer, lines: &str) -> TestGate {
+    TestGate::start(&gate_yaml("", &books(&server.url(), lines)))
 }
 
 /// Makes calls with the real client, and gives what it printed. `-` for no authority, and for no key.
 #[track_caller]
 fn client(address: &str, authority: &str, key: &str, calls: &[&str]) -> String {
-    let script = include_str!("grpc/client.py");
-    let mut command = Command::new(tools::python_with_grpc());
-    command.args(["-c", script, address, authority, key]).args(calls);
-    let output = callgate_testkit::Output::of(&mut command, b"");
+    let output = Output::of(grpc_client(address, authority, key).args(calls), b"");
     assert_eq!(output.code, Some(0), "{output:?}");
     output.stdout
 }
@@ -57,7 +30,7 @@ fn check(gate: &TestGate, key: &str, calls: &[&str], expect: &str) {
 
 #[test]
 fn every_kind_of_call_passes() {
-    let server = Server::start();
+    let server = GrpcServer::start();
     let gate = gate(&server, "access: public\nbody_max: 100MiB");
     check(
         &gate,
@@ -74,13 +47,13 @@ fn every_kind_of_call_passes() {
 
 #[test]
 fn over_tls_too() {
-    let server = Server::start();
+    let server = GrpcServer::start();
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let ca = authority.write(folder.path());
     authority.certificate(&["localhost", "127.0.0.1"]).write(folder.path(), "leaf");
     let listen = "listen: { address: 127.0.0.1:0, tls: { certificate: leaf.pem, key: leaf.key } }";
-    let gate = TestGate::start_in(folder, &gate_yaml(listen, &server.api("access: public")));
+    let gate = TestGate::start_in(folder, &gate_yaml(listen, &books(&server.url(), "access: public")));
     let address = format!("localhost:{}", gate.address().port());
     let said = client(&address, &ca.display().to_string(), "-", &["get:one", "chat:a:bye"]);
     assert_eq!(said, "get:one -> book one []\nchat:a:bye -> re: a then OK\n");
@@ -88,7 +61,7 @@ fn over_tls_too() {
 
 #[test]
 fn statuses_and_metadata_come_back_and_forged_trailers_do_not() {
-    let server = Server::start();
+    let server = GrpcServer::start();
     let gate = gate(&server, "access: public");
     check(
         &gate,
@@ -101,7 +74,7 @@ fn statuses_and_metadata_come_back_and_forged_trailers_do_not() {
 
 #[test]
 fn a_key_comes_as_metadata_and_goes_no_further() {
-    let server = Server::start();
+    let server = GrpcServer::start();
     let gate = gate(&server, "access: key");
     let key = gate.new_key("ada");
     check(&gate, &key.text, &["get:who", "get:key"], "get:who -> callgate-consumer=ada []\nget:key -> no key []");
@@ -109,7 +82,7 @@ fn a_key_comes_as_metadata_and_goes_no_further() {
 
 #[test]
 fn refusals_are_statuses_of_grpc() {
-    let server = Server::start();
+    let server = GrpcServer::start();
     let gate =
         gate(&server, "access: key\nlimits: [\"1/min burst 2 per key\"]\nroutes: [\"POST /shop.Books/Get\": {}]");
     let key = gate.new_key("ada");
@@ -136,14 +109,14 @@ fn refusals_are_statuses_of_grpc() {
 #[test]
 fn a_server_that_is_down_is_unavailable() {
     let nobody = format!("http://{}", ScriptedUpstream::nobody());
-    let gate = TestGate::start(&gate_yaml("", &api(&nobody, "access: public")));
+    let gate = TestGate::start(&gate_yaml("", &books(&nobody, "access: public")));
     let said = client(&gate.address().to_string(), "-", "-", &["get:one"]);
     assert!(said.starts_with("get:one -> UNAVAILABLE upstream_unreachable: "), "{said}");
 }
 
 #[test]
 fn a_callers_deadline_reaches_the_server() {
-    let mut server = Server::start();
+    let mut server = GrpcServer::start();
     let gate = gate(&server, "access: public");
     let said = client(&gate.address().to_string(), "-", "-", &["get:slow:0.5"]);
     assert!(said.starts_with("get:slow:0.5 -> DEADLINE_EXCEEDED"), "{said}");
@@ -198,7 +171,7 @@ fn the_gate_keeps_a_deadline_itself_and_only_shortens_what_the_file_says() {
 
 #[test]
 fn a_stream_on_which_nobody_says_anything_ends_when_the_route_says() {
-    let mut server = Server::start();
+    let mut server = GrpcServer::start();
     let gate = gate(&server, "access: public\nidle: 1s");
     let said = client(&gate.address().to_string(), "-", "-", &["quiet"]);
     assert!(said.starts_with("quiet -> ") && !said.contains("ended") && !said.contains("DEADLINE"), "{said}");

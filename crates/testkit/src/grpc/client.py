@@ -1,4 +1,5 @@
-"""A gRPC client by Google's own library: makes the calls that its arguments name, and prints what came of each."""
+"""A gRPC client by Google's own library: makes the calls that its arguments name, or lines on its standard input when there are
+none, and prints what came of each."""
 
 import sys
 import threading
@@ -76,7 +77,7 @@ def quiet():
         over.set()
 
 
-for call in calls:
+for call in calls or map(str.strip, sys.stdin):
     name, *words = call.split(":")
     try:
         said = {"get": get, "list": listing, "put": put, "chat": chat, "quiet": quiet}[name](*words)
