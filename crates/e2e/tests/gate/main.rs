@@ -15,6 +15,7 @@ mod access;
 mod admin;
 mod bad_days;
 mod balancing;
+mod browser;
 mod callers;
 mod certificates;
 mod client;
