@@ -20,6 +20,7 @@ mod callers;
 mod certificates;
 mod client;
 mod client_certificates;
+mod clock_jumps;
 mod content_types;
 mod drain;
 mod failing_servers;

@@ -14,6 +14,8 @@ pub struct QuotaCell {
     pub subject: String,
     /// The quota; an operator may change its amount.
     quota: ArcSwap<Quota>,
+    /// What was leased before the gate started. A clock that ran ahead leaves it in a period that is still to come.
+    booked: Option<Booked>,
     /// The running period. Replaced whole when it ends, so that a late charge goes to the period it was made in.
     period: ArcSwap<Span>,
     /// Woken by the clerk after every answer of the store.
@@ -74,8 +76,8 @@ impl QuotaCell {
     /// A cold cell: one block may be spent on credit, if the store had that much left when the gate started.
     #[must_use]
     pub fn new(subject: String, quota: Arc<Quota>, now_ms: i64, booked: Option<Booked>) -> QuotaCell {
-        let span = Span::new(&quota, now_ms, booked);
-        QuotaCell { subject, quota: ArcSwap::new(quota), period: ArcSwap::from_pointee(span), answered: Notify::new() }
+        let period = ArcSwap::from_pointee(Span::new(&quota, now_ms, booked));
+        QuotaCell { subject, quota: ArcSwap::new(quota), booked, period, answered: Notify::new() }
     }
 
     /// A cold cell beside another process that spends of the same quota: nothing on credit, the store is asked first.
@@ -119,7 +121,7 @@ impl QuotaCell {
         if now_ms < current.end_ms {
             return current;
         }
-        let next = Arc::new(Span::new(&self.quota.load(), now_ms, None));
+        let next = Arc::new(Span::new(&self.quota.load(), now_ms, self.booked));
         let before = self.period.compare_and_swap(&current, Arc::clone(&next));
         // Of several workers that see the period end, one installs the next, and all use that one.
         if Arc::ptr_eq(&before, &current) { next } else { self.period.load_full() }
@@ -316,6 +318,9 @@ mod tests {
         }
         let earlier = cell("400/day", Some(Booked { start_ms: -DAY_MS, calls: 400 }));
         assert_eq!(spend(&earlier, 0), "taken?", "another day's bookings say nothing");
+        // The clock ran ahead, and was put right while the gate was down: both days are spent, and the one after is not.
+        let ahead = cell("400/day", Some(Booked { start_ms: DAY_MS, calls: 400 }));
+        assert_eq!([0, DAY_MS, 2 * DAY_MS].map(|now_ms| spend(&ahead, now_ms)), ["exhausted", "exhausted", "taken?"]);
     }
 
     #[test]
