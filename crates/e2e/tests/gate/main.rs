@@ -44,6 +44,7 @@ mod shortage;
 mod store_kill;
 mod store_trouble;
 mod tls_and_h2;
+mod tonic_client;
 mod upgrade;
 mod upstreams;
 mod waiting_answers;
