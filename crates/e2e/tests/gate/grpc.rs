@@ -127,7 +127,8 @@ fn a_callers_deadline_reaches_the_server() {
 #[track_caller]
 fn by_hand(gate: &TestGate, fields: &[&str]) -> String {
     let url = format!("{}/shop.Books/Get", gate.url());
-    let mut arguments = vec!["--http2-prior-knowledge", "--include", "--data-binary", "x"];
+    // Without a body: curl 7.88 forgets an answer's end that comes before it has sent its own, and waits for the connection's.
+    let mut arguments = vec!["--http2-prior-knowledge", "--include", "--request", "POST"];
     for field in fields {
         arguments.extend(["--header", field]);
     }
