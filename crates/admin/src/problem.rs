@@ -54,6 +54,7 @@ codes! {
     ReloadFailed "reload_failed" 422 "The configuration was not taken over.";
     Internal "internal" 500 "The gate could not do it.";
     StoreUnavailable "store_unavailable" 503 "The store could not take it.";
+    HandedOver "handed_over" 503 "Another process has taken this gate's place, and does acts now.";
     GateUnreachable "gate_unreachable" 502 "The gate could not be asked.";
 }
 
@@ -138,7 +139,7 @@ impl From<RegistryError> for AdminError {
         match error {
             RegistryError::Request { problems } => AdminError::with_problems(AdminCode::RequestUnfit, problems),
             RegistryError::AlreadyImported { .. } => AdminError::new(AdminCode::Conflict, error.to_string()),
-            RegistryError::HandedOver => AdminError::new(AdminCode::StoreUnavailable, error.to_string()),
+            RegistryError::HandedOver => AdminError::new(AdminCode::HandedOver, error.to_string()),
             RegistryError::Store(error) => error.into(),
             other => AdminError::new(AdminCode::Internal, other.to_string()),
         }

@@ -127,7 +127,12 @@ impl Ground {
         let successor = self.gate().successor()?;
         let old = self.gate.write().unwrap_or_else(PoisonError::into_inner).succeeded_by(successor);
         self.before.keep(&counts);
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(old);
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        for program in replaced.iter_mut() {
+            // Asking lets the kernel forget one that has ended.
+            let _is_running = program.is_running();
+        }
+        replaced.push(old);
         Ok(())
     }
 

@@ -70,7 +70,10 @@ impl Tally {
             minute.failed += 1;
         }
         if inner.told.len() < TOLD_MAX {
-            inner.told.push(format!("{}:{:02} {kind}: {what}", at / 60, at % 60));
+            let told = format!("{}:{:02} {kind}: {what}", at / 60, at % 60);
+            // At once, too: nobody should wait an hour for it.
+            eprintln!("failed: {told}");
+            inner.told.push(told);
         }
     }
 

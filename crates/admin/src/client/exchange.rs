@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{AdminClient, Remote, Way};
@@ -23,6 +23,9 @@ use crate::socket;
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Until an act is answered. Backups of a gigabyte take a while on a slow disk.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(600);
+/// How long an act is asked for again that came to a process which another one was taking the place of.
+const HANDED_OVER_TIME_MAX: Duration = Duration::from_secs(5);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// Bytes of an answer: a listing of 10,000 calls is about 20 MB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -59,15 +62,23 @@ impl AdminClient {
         target: String,
         body: Option<Vec<u8>>,
     ) -> Result<T, AdminError> {
-        let request = self.request(method, target, body)?;
-        let (status, body) = timeout(ANSWER_TIME_MAX, self.travel(request))
-            .await
-            .map_err(|_| unreachable("the gate did not answer in time; look whether the act was done"))??;
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .map_err(|error| unreachable(format!("the answer is not what this version expects: {error}")));
+        let give_up = Instant::now() + HANDED_OVER_TIME_MAX;
+        loop {
+            let request = self.request(method.clone(), target.clone(), body.clone())?;
+            let (status, answer) = timeout(ANSWER_TIME_MAX, self.travel(request))
+                .await
+                .map_err(|_| unreachable("the gate did not answer in time; look whether the act was done"))??;
+            if status.is_success() {
+                return serde_json::from_slice(&answer)
+                    .map_err(|error| unreachable(format!("the answer is not what this version expects: {error}")));
+            }
+            let error = told(status, &answer);
+            // Nothing was done. The new process is where the old one was, or will be in a moment.
+            if error.code != AdminCode::HandedOver || Instant::now() >= give_up {
+                return Err(error);
+            }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
         }
-        Err(told(status, &body))
     }
 
     pub(super) fn request(

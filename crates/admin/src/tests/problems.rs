@@ -1,6 +1,9 @@
 //! Requests that are wrong, byte by byte, and what they are told.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::house::House;
+use crate::{AdminClient, AdminCode, AdminError, AdminSocket};
 
 async fn check(house: &House, path: &str, body: &str, expect: &str) {
     let told = house.post(path, body).await;
@@ -79,4 +82,32 @@ async fn other_wrong_requests() {
     assert!(house.raw(form).await.starts_with("415 {"));
     let told = house.post("/v1/consumers", &format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000))).await;
     assert!(told.starts_with("413 {"), "{told}");
+}
+
+/// In an upgrade a command may come to the process that has just given its place up. It did nothing, and the next one does it.
+#[tokio::test]
+async fn an_act_that_came_to_the_process_before_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = AdminSocket::bind(folder.path()).unwrap();
+    let handed_over = AdminError::new(AdminCode::HandedOver, "try again").problem_json().to_string();
+    let none = r#"{"consumers":[],"truncated":false}"#.to_owned();
+    let server = tokio::spawn(async move {
+        let mut told = 0;
+        for (status, body) in [("503 Gone", &handed_over), ("503 Gone", &handed_over), ("200 OK", &none)] {
+            loop {
+                let (mut stream, _) = socket.listener().accept().await.unwrap();
+                // Whoever only looks whether a gate is there asks nothing.
+                if stream.read(&mut [0; 4096]).await.unwrap() > 0 {
+                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+                    stream.write_all((head + body).as_bytes()).await.unwrap();
+                    told += 1;
+                    break;
+                }
+            }
+        }
+        told
+    });
+    let client = AdminClient::over_socket(folder.path()).await.unwrap().unwrap();
+    assert_eq!(client.consumers_list().await.unwrap().consumers, []);
+    assert_eq!(server.await.unwrap(), 3);
 }
