@@ -271,6 +271,8 @@ pub struct Upstream {
     pub protocol: UpstreamProtocol,
     /// Extra certificate authorities (PEM), beside the system's.
     pub tls_ca: Option<PathBuf>,
+    /// What its servers are shown when they ask for a certificate.
+    pub tls_certificate: Option<Certificate>,
 }
 
 /// One server of an upstream.

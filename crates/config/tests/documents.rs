@@ -35,8 +35,8 @@ fn the_reference_is_current() {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tls")).unwrap();
-    for name in ["tls/cert.pem", "tls/key.pem", "tls/ca.pem", "tls/partners.pem"] {
-        std::fs::write(folder.path().join(name), "-").unwrap();
+    for name in ["cert.pem", "key.pem", "ca.pem", "partners.pem", "gate.pem", "gate.key"] {
+        std::fs::write(folder.path().join("tls").join(name), "-").unwrap();
     }
     folder
 }
@@ -136,6 +136,8 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             (String::new(), format!("upstream: {{ servers: [{{ {own} }}, \"http://i\"] }}"), String::new())
         }
         "upstream_tls" => {
+            let pair = [("certificate", "tls/gate.pem"), ("key", "tls/gate.key")];
+            let own = if setting.name == "ca" { own } else { own + &rest(&pair) };
             (String::new(), format!("upstream: {{ server: \"https://h\", tls: {{ {own} }} }}"), String::new())
         }
         "keys" | "ip" | "paths" | "websocket" => {

@@ -15,7 +15,7 @@ use callgate_config::{
     Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
 };
 use callgate_model::{Mode, Quota};
-use callgate_transport::tls::{ByName, CertificateFacts, ServerTls, Tickets};
+use callgate_transport::tls::{ByName, CertificateFacts, ClientTlsSet, ServerTls, Tickets};
 use callgate_transport::upstream::Servers;
 use http::{HeaderName, Method};
 
@@ -59,6 +59,10 @@ pub struct Snapshot {
     pub cells: Cells,
     /// The keys of session tickets; handed on too, so that clients resume over a reload.
     pub tickets: Tickets,
+    /// How servers with TLS are spoken to; handed on too, so that connections to them stay in use.
+    pub client_tls: ClientTlsSet,
+    /// The certificates that servers are shown, by the name of the API.
+    pub own_certificates: Vec<(Arc<str>, CertificateFacts)>,
 }
 
 /// What holds for one listener.

@@ -3,16 +3,18 @@
 mod client;
 mod clients;
 mod names;
+mod pair;
 mod server;
 mod tickets;
 mod validity;
 
 use std::path::{Path, PathBuf};
 
-pub use self::client::client_config;
+pub use self::client::{ClientTls, ClientTlsSet};
 pub use self::clients::{Authority, ClientCertificate, NotVouched, Vouched};
 pub use self::names::ByName;
-pub use self::server::{CertificateFacts, ServerTls, server_tls};
+pub use self::pair::CertificateFacts;
+pub use self::server::{ServerTls, server_tls};
 pub use self::tickets::Tickets;
 pub use self::validity::{Standing, Validity};
 

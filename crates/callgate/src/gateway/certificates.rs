@@ -36,22 +36,26 @@ pub fn warn(snapshot: &Snapshot, report: &mut Report, moments: Moments) {
     for (listener, policy) in snapshot.listeners.iter().enumerate() {
         for (pair, certificate) in policy.certificates.iter().enumerate() {
             let place = ["listen", &listener.to_string(), "tls", &pair.to_string(), "certificate"];
-            warn_of(certificate, &place, report, moments);
+            warn_of(certificate, "clients", &place, report, moments);
         }
     }
     for certificate in snapshot.admin.iter().flat_map(|tls| &tls.certificates) {
-        warn_of(certificate, &["admin", "tls", "certificate"], report, moments);
+        warn_of(certificate, "clients", &["admin", "tls", "certificate"], report, moments);
+    }
+    for (api, certificate) in &snapshot.own_certificates {
+        warn_of(certificate, "servers", &["apis", api, "upstream", "tls", "certificate"], report, moments);
     }
 }
 
-fn warn_of(certificate: &CertificateFacts, place: &[&str], report: &mut Report, moments: Moments) {
+/// `others` are those who are shown it.
+fn warn_of(certificate: &CertificateFacts, others: &str, place: &[&str], report: &mut Report, moments: Moments) {
     let (name, validity) = (&certificate.name, certificate.validity);
     let (from, to) = (moments.tell(validity.not_before_s * 1000), moments.tell(validity.not_after_s * 1000));
     let message = match validity.standing(moments.now_ms().div_euclid(1000)) {
         Standing::Good => return,
-        Standing::NotYet => format!("the certificate for `{name}` is valid from {from}: clients refuse it"),
+        Standing::NotYet => format!("the certificate for `{name}` is valid from {from}: {others} refuse it"),
         Standing::EndsSoon => format!("the certificate for `{name}` ends {to}"),
-        Standing::Ended => format!("the certificate for `{name}` ended {to}: clients refuse it"),
+        Standing::Ended => format!("the certificate for `{name}` ended {to}: {others} refuse it"),
     };
     report.add(Severity::Warning, place, &message, "renew it; a changed file is taken without a restart");
 }

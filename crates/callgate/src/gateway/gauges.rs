@@ -45,6 +45,11 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     recorder.register_gauges("callgate_certificate_ends_seconds", help, &["listener", "name"], move || {
         read.upgrade().map_or_else(Vec::new, |gate| certificates(&gate.snapshot()))
     });
+    let read = Arc::downgrade(gate);
+    let help = "When the certificate ends that an API's servers are shown, Unix seconds.";
+    recorder.register_gauges("callgate_upstream_certificate_ends_seconds", help, &["api", "name"], move || {
+        read.upgrade().map_or_else(Vec::new, |gate| own_certificates(&gate.snapshot()))
+    });
 }
 
 /// When each certificate ends. One line for each name: of an RSA and an ECDSA certificate for the same one, the moment that
@@ -62,4 +67,12 @@ fn certificates(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
         }
     }
     ends.into_iter().map(|(labels, moment_s)| (labels, moment_s as f64)).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+fn own_certificates(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
+    let ends = snapshot.own_certificates.iter().map(|(api, certificate)| {
+        (vec![api.to_string(), certificate.name.clone()], certificate.validity.not_after_s as f64)
+    });
+    ends.collect()
 }

@@ -2,9 +2,11 @@
 
 mod servers;
 
+use std::path::PathBuf;
+
 use callgate_model::bounds;
 
-use crate::config::{Upstream, UpstreamProtocol, UpstreamServer};
+use crate::config::{Certificate, Upstream, UpstreamProtocol, UpstreamServer};
 use crate::read::gate::section;
 use crate::settings::Section;
 use crate::tree::{Entry, Node};
@@ -34,10 +36,7 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
         [("http1", UpstreamProtocol::Http1), ("http2", UpstreamProtocol::Http2), ("auto", UpstreamProtocol::Auto)];
     let protocol = fields.read(walk, "protocol", |walk, entry| walk.choice(entry, &entry.value, &protocols));
     let section = section(own, "tls")?;
-    let tls_ca = fields.read(walk, "tls", |walk, entry| {
-        let fields = walk.fields(&entry.value, entry.key_span, section)?;
-        fields.read(walk, "ca", Walk::file)
-    });
+    let tls = fields.read(walk, "tls", |walk, entry| tls(walk, entry, section));
     match (fields.has("server"), fields.has("servers")) {
         (true, true) => walk.error(fields.place("servers"), "`server` and `servers` say the same", "keep one of them"),
         (false, false) => {
@@ -59,8 +58,29 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     upstream.host_from_caller = host_from_caller.unwrap_or(false);
     upstream.idle = idle.unwrap_or(upstream.idle);
     upstream.protocol = protocol.unwrap_or_default();
-    upstream.tls_ca = tls_ca;
+    (upstream.tls_ca, upstream.tls_certificate) = tls.unwrap_or_default();
     Some(upstream)
+}
+
+/// The authorities that vouch for the servers, and the certificate that they are shown.
+fn tls(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<(Option<PathBuf>, Option<Certificate>)> {
+    let fields = walk.fields(&entry.value, entry.key_span, own)?;
+    let ca = fields.read(walk, "ca", Walk::file);
+    let certificate = fields.read(walk, "certificate", Walk::file);
+    let key = fields.read(walk, "key", Walk::file);
+    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+        if fields.has(one) && !fields.has(other) {
+            let message =
+                format!("`{one}` without `{other}` is of no use: a certificate is shown by whoever has its key");
+            walk.error(fields.place(one), message, format!("write `{other}: …` beside it, the path of a PEM file"));
+        }
+    }
+    if !["ca", "certificate", "key"].iter().any(|name| fields.has(name)) {
+        let help = "write `{ ca: … }`, `{ certificate: …, key: … }` or all three; an `https` URL alone needs no `tls`";
+        walk.error(fields.span, "`tls` says nothing", help);
+    }
+    let certificate = certificate.zip(key).map(|(certificate, key)| Certificate { certificate, key });
+    Some((ca, certificate))
 }
 
 /// With everything else by default. What the URLs must agree in is the first one's.
@@ -75,6 +95,7 @@ fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
         idle: bounds::UPSTREAM_IDLE_DEFAULT,
         protocol: UpstreamProtocol::default(),
         tls_ca: None,
+        tls_certificate: None,
     }
 }
 

@@ -228,8 +228,8 @@ static UPSTREAM: Section = Section {
         Setting::new(
             "tls",
             Kind::Section(&UPSTREAM_TLS),
-            "How the server's certificate is verified.",
-            "{ ca: tls/ca.pem }",
+            "Whom the gate trusts as the server, and the certificate that it shows to it.",
+            "{ ca: tls/ca.pem, certificate: tls/gate.pem, key: tls/gate.key }",
         ),
         Setting::later("health", "leave it out: upstream servers are not probed yet"),
     ]],
@@ -260,14 +260,17 @@ static UPSTREAM_SERVER: Section = Section {
 static UPSTREAM_TLS: Section = Section {
     name: "upstream_tls",
     title: "apis.NAME.upstream.tls",
-    doc: "For `https` servers.",
-    groups: &[&[Setting::new(
-        "ca",
-        Text("a PEM file"),
-        "Certificate authorities to trust besides the system's.",
-        "tls/ca.pem",
-    )
-    .needed()]],
+    doc: "For `https` servers. The files are watched: what is renewed is taken without a restart.",
+    groups: &[&[
+        Setting::new("ca", Text("a PEM file"), "Certificate authorities to trust besides the system's.", "tls/ca.pem"),
+        Setting::new(
+            "certificate",
+            Text("a PEM file"),
+            "The chain to show to servers that ask for a certificate, the gate's own first.",
+            "tls/gate.pem",
+        ),
+        Setting::new("key", Text("a PEM file"), "The private key of `certificate`.", "tls/gate.key"),
+    ]],
 };
 
 static KEYS: Section = Section {

@@ -46,6 +46,7 @@ mod store_trouble;
 mod tls_and_h2;
 mod tonic_client;
 mod upgrade;
+mod upstream_certificates;
 mod upstreams;
 mod waiting_answers;
 mod websocket;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
-use callgate_transport::tls::{self, ServerTls, Tickets, TlsError};
+use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
 use callgate_transport::upstream::{Member, Protocol, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
@@ -53,11 +53,13 @@ pub enum CompileError {
         /// What is wrong.
         source: TlsError,
     },
-    /// The certificate authorities of an upstream.
+    /// The certificate authorities of an upstream, or the certificate that it is shown.
     #[error("`apis.{api}.upstream.tls` can't be used")]
     Tls {
         /// Whose.
-        api: String,
+        api: Box<str>,
+        /// Which of its files: `ca`, `certificate` or `key`.
+        file: Option<&'static str>,
         /// What is wrong.
         source: TlsError,
     },
@@ -69,7 +71,10 @@ const ADMIN: usize = usize::MAX;
 /// What the compilation of one snapshot carries along.
 struct Compiler<'a> {
     earlier: Option<&'a Cells>,
+    earlier_tls: Option<&'a ClientTlsSet>,
     cells: Cells,
+    client_tls: ClientTlsSet,
+    own_certificates: Vec<(Arc<str>, CertificateFacts)>,
     global: Watched,
 }
 
@@ -82,8 +87,14 @@ impl Snapshot {
     /// [`CompileError`]; the previous snapshot stays in use.
     pub fn compile(config: Arc<Config>, previous: Option<&Snapshot>) -> Result<Snapshot, CompileError> {
         let global = Watched::compile(config.mode, [], Watched::default());
-        let mut compiler =
-            Compiler { earlier: previous.map(|snapshot| &snapshot.cells), cells: Cells::default(), global };
+        let mut compiler = Compiler {
+            earlier: previous.map(|snapshot| &snapshot.cells),
+            earlier_tls: previous.map(|snapshot| &snapshot.client_tls),
+            cells: Cells::default(),
+            client_tls: ClientTlsSet::default(),
+            own_certificates: Vec::new(),
+            global,
+        };
         let mut hosts = Hosts::default();
         for api in &config.apis {
             let compiled = Arc::new(compiler.api(api)?);
@@ -112,6 +123,8 @@ impl Snapshot {
             bound,
             cells: compiler.cells,
             tickets,
+            client_tls: compiler.client_tls,
+            own_certificates: compiler.own_certificates,
             config,
         })
     }
@@ -205,7 +218,8 @@ impl CompileError {
             CompileError::Admin { file: Some(file), .. } => steps(&["admin", "tls", file]),
             CompileError::Admin { file: None, .. } => steps(&["admin", "tls"]),
             CompileError::Authority { name, .. } => steps(&["authorities", name, "ca"]),
-            CompileError::Tls { api, .. } => steps(&["apis", api, "upstream", "tls", "ca"]),
+            CompileError::Tls { api, file: Some(file), .. } => steps(&["apis", api, "upstream", "tls", file]),
+            CompileError::Tls { api, file: None, .. } => steps(&["apis", api, "upstream"]),
         }
     }
 }
@@ -274,11 +288,25 @@ impl Compiler<'_> {
         }
     }
 
-    /// `place` is where they are written, `identity` what they are about, whatever is written around them.
+    /// How the servers of an API are spoken to over TLS.
+    fn client_tls(&mut self, api: &config::Api) -> Result<Arc<rustls::ClientConfig>, CompileError> {
+        let config::Upstream { tls_ca, tls_certificate, .. } = &api.upstream;
+        let pair = tls_certificate.as_ref();
+        let files = pair.map(|pair| (pair.certificate.as_path(), pair.key.as_path()));
+        let tls = self.client_tls.of(self.earlier_tls, tls_ca.as_deref(), files).map_err(|source| {
+            let of_pair = || pair_of(pair.map(std::slice::from_ref).unwrap_or_default(), &source).map(|(_, file)| file);
+            let is_ca = source.path().is_some() && source.path() == tls_ca.as_deref();
+            let file = of_pair().or(is_ca.then_some("ca"));
+            CompileError::Tls { api: api.name.as_str().into(), file, source }
+        })?;
+        let own = tls.certificate.map(|certificate| (Arc::from(api.name.as_str()), certificate));
+        self.own_certificates.extend(own);
+        Ok(tls.config)
+    }
+
     fn servers(&mut self, api: &config::Api) -> Result<Servers, CompileError> {
         let upstream = &api.upstream;
-        let tls_config = upstream.tls.then(|| tls::client_config(upstream.tls_ca.as_deref())).transpose();
-        let tls_config = tls_config.map_err(|source| CompileError::Tls { api: api.name.clone(), source })?;
+        let tls_config = if upstream.tls { Some(self.client_tls(api)?) } else { None };
         let members = upstream.servers.iter().map(|server| {
             let name = server.to_string();
             let default_port = if upstream.tls { ":443" } else { ":80" };
@@ -297,6 +325,7 @@ impl Compiler<'_> {
         Ok(Servers::new(members, self.cells.budget(self.earlier, fingerprint(&(&api.name, "repeats")))))
     }
 
+    /// `place` is where they are written, `identity` what they are about, whatever is written around them.
     fn guards(
         &mut self,
         guards: &config::Guards,

@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use callgate_wire::chunked::ChunkFault;
+use rustls::AlertDescription;
 
 use super::standing::Fault;
 use crate::BoxError;
@@ -18,7 +19,7 @@ pub enum Kind {
     NoDescriptor,
     /// No address of it did in time.
     ConnectTimeout,
-    /// The TLS handshake failed, or the certificate is not valid for the host.
+    /// The TLS handshake failed: its certificate is not valid for the host, or it does not take ours.
     Tls,
     /// The connection ended, or broke, before a whole response head had come.
     Closed,
@@ -103,6 +104,25 @@ impl fmt::Display for Kind {
             Kind::RequestBody => "the request's body broke off while it was sent to the upstream",
         })
     }
+}
+
+/// Whether a server says by an alert that it does not take our certificate, or that it wants one. In TLS 1.3 it learns of it
+/// when the handshake is over for us, so that this comes where its answer should.
+pub(super) fn refuses_certificate(error: &io::Error) -> bool {
+    let source = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
+    matches!(
+        source,
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::AccessDenied
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRequired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                | AlertDescription::UnsupportedCertificate
+        ))
+    )
 }
 
 // === impl UpstreamError ===

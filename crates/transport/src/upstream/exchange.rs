@@ -12,7 +12,7 @@ use http_body::Body;
 
 use super::connection::Connection;
 use super::encode;
-use super::error::{Kind, UpstreamError};
+use super::error::{self, Kind, UpstreamError};
 use super::head::{self, Finder, Head, HeadFault};
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;
@@ -25,6 +25,8 @@ pub(super) struct Exchange {
     pub(super) upload: Option<Upload>,
     /// Why the server takes no more. It may have said why, so its answer is waited for.
     refused: Option<io::Error>,
+    /// Why it took nothing at all.
+    unsent: Option<io::Error>,
     finder: Finder,
     interim: u8,
     /// Something was taken of the request's body.
@@ -53,6 +55,7 @@ impl Exchange {
         Exchange {
             upload: Some(Upload::begin(request, connection)),
             refused: None,
+            unsent: None,
             finder: Finder::default(),
             interim: 0,
             taken: false,
@@ -73,6 +76,17 @@ impl Exchange {
         B::Error: Into<BoxError>,
     {
         self.pump(connection, request, context)?;
+        if self.unsent.is_some() {
+            let kind = match ready!(connection.poll_fill(context, 0)) {
+                Err(said) if error::refuses_certificate(&said) => {
+                    self.unsent = Some(said);
+                    Kind::Tls
+                }
+                _ => Kind::Closed,
+            };
+            let source = self.unsent.take().map(Into::into);
+            return Poll::Ready(Err(Failed { kind, source, untouched: true }));
+        }
         loop {
             if let Some(mut head) = self.head(connection, request).map_err(Failed::answer)? {
                 head.keeps &= !self.last && self.refused.is_none();
@@ -81,6 +95,10 @@ impl Exchange {
             match ready!(connection.poll_fill(context, 0)) {
                 Ok(0) => return Poll::Ready(Err(self.closed(Ended.into()))),
                 Ok(_) => {}
+                Err(error) if error::refuses_certificate(&error) => {
+                    let failed = Failed { kind: Kind::Tls, source: Some(error.into()), untouched: false };
+                    return Poll::Ready(Err(failed));
+                }
                 Err(error) => return Poll::Ready(Err(self.closed(error.into()))),
             }
         }
@@ -104,6 +122,13 @@ impl Exchange {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(UploadFault::Body(source))) => {
                 return Err(Failed { kind: Kind::RequestBody, source: Some(source), untouched: false });
+            }
+            // What it said before it closed is no answer to what it never saw. But it may say there that it does not take our
+            // certificate.
+            Poll::Ready(Err(UploadFault::Write(error)))
+                if upload.is_untouched() && connection.io.is_tls() && error.kind() != io::ErrorKind::TimedOut =>
+            {
+                self.unsent = Some(error);
             }
             // A server that stopped reading says nothing either.
             Poll::Ready(Err(UploadFault::Write(error)))
@@ -143,7 +168,7 @@ impl Exchange {
 
     /// Whether the request is whole: nothing was taken of its body, and no answer's fields took the place of its own.
     pub(super) fn is_intact(&self, failed: &Failed) -> bool {
-        failed.kind == Kind::Closed && self.interim == 0 && !self.taken
+        matches!(failed.kind, Kind::Closed | Kind::Tls) && self.interim == 0 && !self.taken
     }
 
     fn closed(&mut self, source: BoxError) -> Failed {

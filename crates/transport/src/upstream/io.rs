@@ -25,6 +25,10 @@ pub(super) const HTTP2: &[u8] = b"h2";
 // === impl Io ===
 
 impl Io {
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self, Io::Tls(_))
+    }
+
     /// Whether the server chose HTTP/2 in the TLS handshake.
     pub(super) fn agreed_on_http2(&self) -> bool {
         match self {

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::greet::{GreetError, Protocol, greet};
 use crate::serve::{Drain, Server};
-use crate::tls::{Tickets, client_config};
+use crate::tls::{ClientTlsSet, Tickets};
 use crate::upstream::{self, Kind, Pool};
 use crate::{BoxError, Timing};
 
@@ -34,6 +34,11 @@ fn pair(folder: &Path, file: &str, names: &[&str]) -> (PathBuf, PathBuf) {
 /// A listener's TLS with these certificates, which asks for none.
 fn server_tls(pairs: &[(PathBuf, PathBuf)]) -> Result<ServerTls, TlsError> {
     super::server_tls(pairs, &[], Tickets::default().of(None, 0, &[]).unwrap())
+}
+
+/// Trusts this authority too.
+fn trusting(ca: &Path) -> Arc<rustls::ClientConfig> {
+    ClientTlsSet::default().of(None, Some(ca), None).unwrap().config
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -74,8 +79,8 @@ fn the_name_asked_for_chooses_the_certificate() {
     let one = pair(folder.path(), "one", &["one.example"]);
     let two = pair(folder.path(), "two", &["two.example", "*.two.example"]);
     let config = server_tls(&[one.clone(), two.clone()]).unwrap().config;
-    let trust_one = client_config(Some(&one.0)).unwrap();
-    let trust_two = client_config(Some(&two.0)).unwrap();
+    let trust_one = trusting(&one.0);
+    let trust_two = trusting(&two.0);
     run(async {
         let address = listen(config).await;
         let shakes = async |trust: &Arc<rustls::ClientConfig>, name: &str| {
@@ -102,14 +107,14 @@ fn a_pool_calls_over_tls_and_verifies() {
         let port = listen(config).await.port();
         let pool = Pool::new();
         let server = |host: &str, trust| upstream::Server::new(host, port, Some(trust), Duration::from_secs(4));
-        let trusted = server("localhost", client_config(Some(&pair.0)).unwrap());
+        let trusted = server("localhost", trusting(&pair.0));
         for reused in [false, true] {
             let sent = pool.send(&trusted, get()).await.unwrap();
             assert_eq!(sent.reused, reused);
             let body = sent.response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, "Http1 Some(\"localhost\")");
         }
-        let wrong_name = server("127.0.0.1", client_config(Some(&pair.0)).unwrap());
+        let wrong_name = server("127.0.0.1", trusting(&pair.0));
         let failure = pool.send(&wrong_name, get()).await.unwrap_err();
         assert_eq!((failure.error.kind, failure.error.retry_safe), (Kind::Tls, true));
     });
@@ -120,7 +125,7 @@ fn http2_is_preferred_and_clear_text_is_no_handshake() {
     let folder = TempDir::new().unwrap();
     let pair = pair(folder.path(), "one", &["localhost"]);
     let config = server_tls(std::slice::from_ref(&pair)).unwrap().config;
-    let mut both = (*client_config(Some(&pair.0)).unwrap()).clone();
+    let mut both = (*trusting(&pair.0)).clone();
     both.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

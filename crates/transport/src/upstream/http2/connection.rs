@@ -61,7 +61,13 @@ struct Silent;
 /// server's settings, so that calls know from the first on how many of them it takes; and a server that speaks something
 /// else is found out here, where nothing has been sent yet.
 pub(super) async fn open(io: Io, open: OpenConnection, slot: &Rc<Slot>) -> Result<Rc<Shared>, UpstreamError> {
-    let failed = |error: h2::Error| UpstreamError::unsent(Kind::NotHttp2, error);
+    let agreed = io.agreed_on_http2();
+    let failed = |error: h2::Error| {
+        // A server that agreed on HTTP/2, and closes before it has spoken it, does not take our certificate: in TLS 1.3 that
+        // is told when the handshake is over for us.
+        let kind = if agreed && error.is_io() { Kind::Tls } else { Kind::NotHttp2 };
+        UpstreamError::unsent(kind, error)
+    };
     let shaken = client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW_BYTES)
