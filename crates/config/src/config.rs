@@ -46,6 +46,16 @@ pub struct Config {
     pub watched: Vec<PathBuf>,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Data-plane threads: those of the file, or one per core.
+    #[must_use]
+    pub fn workers_or_cores(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
 /// One listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
@@ -269,6 +279,8 @@ pub struct Upstream {
     pub idle: Duration,
     /// Which HTTP it is spoken to in.
     pub protocol: UpstreamProtocol,
+    /// How many connections each of its servers may have, over all workers.
+    pub max_connections: Option<u32>,
     /// Extra certificate authorities (PEM), beside the system's.
     pub tls_ca: Option<PathBuf>,
     /// What its servers are shown when they ask for a certificate.

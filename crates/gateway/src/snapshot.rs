@@ -16,7 +16,7 @@ use callgate_config::{
 };
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::{ByName, CertificateFacts, ClientTlsSet, ServerTls, Tickets};
-use callgate_transport::upstream::Servers;
+use callgate_transport::upstream::{Room, Servers};
 use http::{HeaderName, Method};
 
 pub use authorities::Asked;
@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub client_tls: ClientTlsSet,
     /// The certificates that servers are shown, by the name of the API.
     pub own_certificates: Vec<(Arc<str>, CertificateFacts)>,
+    /// Servers that may have only so many connections, by the name of their API and their own.
+    pub rooms: Vec<(Arc<str>, Arc<str>, Arc<Room>)>,
 }
 
 /// What holds for one listener.

@@ -87,6 +87,12 @@ pub const REPEATS_SAVED_MAX: u32 = 10;
 pub const LEFT_OUT_TIME_MIN: Duration = Duration::from_secs(1);
 /// The longest that a server is left out before a call tries it again.
 pub const LEFT_OUT_TIME_MAX: Duration = Duration::from_secs(10);
+/// What `max_connections` of a server may be: as many as there are ports to connect from, nearly.
+pub const UPSTREAM_CONNECTIONS_MAX: u32 = 60_000;
+/// How long a call waits for a connection where `max_connections` are in use; past it, it is refused.
+pub const UPSTREAM_ROOM_TIME_MAX: Duration = Duration::from_secs(1);
+/// Calls that wait so at one time, for one server; those that come after are refused at once.
+pub const UPSTREAM_WAITING_MAX: usize = 1_024;
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 /// Calls at one time on an HTTP/2 connection to an upstream; servers allow 100 to 250.

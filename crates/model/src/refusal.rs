@@ -78,6 +78,7 @@ codes! {
     BodyMalformed "body_malformed" 400 Check "The body is not well-formed for its declared type." "Send a body that a parser of the declared Content-Type accepts.";
     ContractViolated "contract_violated" 400 Check "The call does not fit the API's contract." "Correct every violation that the answer lists.";
     NoHealthyUpstream "no_healthy_upstream" 503 Forward "No server of this API is able to answer." "Try again after the time in Retry-After.";
+    UpstreamBusy "upstream_busy" 503 Forward "The API's server has as many calls as it may have." "Try again after the time in Retry-After; nothing of this call has reached the server.";
     UpstreamUnreachable "upstream_unreachable" 502 Forward "The API's server could not be reached." "Try again; if it lasts, tell the API's operator the call id.";
     UpstreamTimeout "upstream_timeout" 504 Forward "The API's server did not answer in time." "The call may have taken effect; check before repeating it.";
     UpstreamInvalid "upstream_invalid" 502 Forward "The API's server gave an answer that is not HTTP." "The call may have taken effect; tell the API's operator the call id.";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use callgate_gateway::{Gate, Snapshot};
 use callgate_transport::gauge::{ConnectionCounts, Connections};
+use callgate_transport::upstream::Room;
 
 /// Registers them with the recorder, which answers scrapes.
 #[expect(clippy::cast_precision_loss, reason = "gauges; exact below 2^52")]
@@ -45,10 +46,24 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     recorder.register_gauges("callgate_certificate_ends_seconds", help, &["listener", "name"], move || {
         read.upgrade().map_or_else(Vec::new, |gate| certificates(&gate.snapshot()))
     });
+    let name = "callgate_upstream_connections";
+    rooms(gate, name, "Connections to a server with `max_connections`, open or being opened.", Room::taken);
+    rooms(gate, "callgate_upstream_connections_max", "How many there may be.", Room::max);
+    rooms(gate, "callgate_upstream_calls_waiting", "Calls that wait for one of them.", Room::waiting);
     let read = Arc::downgrade(gate);
     let help = "When the certificate ends that an API's servers are shown, Unix seconds.";
     recorder.register_gauges("callgate_upstream_certificate_ends_seconds", help, &["api", "name"], move || {
         read.upgrade().map_or_else(Vec::new, |gate| own_certificates(&gate.snapshot()))
+    });
+}
+
+/// One line for each server that may have only so many connections.
+fn rooms(gate: &Arc<Gate>, name: &'static str, help: &'static str, read: fn(&Room) -> u32) {
+    let held = Arc::downgrade(gate);
+    gate.recorder.register_gauges(name, help, &["api", "server"], move || {
+        let snapshot = held.upgrade().map(|gate| gate.snapshot());
+        let rooms = snapshot.iter().flat_map(|snapshot| &snapshot.rooms);
+        rooms.map(|(api, server, room)| (vec![api.to_string(), server.to_string()], f64::from(read(room)))).collect()
     });
 }
 

@@ -142,7 +142,7 @@ impl Running {
         let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;
         let probers = Probers::default();
         let telling = health.map(|listener| tokio::spawn(health::serve(Arc::clone(&gate), listener, probers.clone())));
-        let workers = config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let workers = config.workers_or_cores();
         // The admin API is bound before the first call is taken: a socket that somebody holds is a reason not to start.
         let mut socket = match predecessor {
             Some(_) => AdminSocket::bind_beside(&config.data_dir)?,

@@ -35,6 +35,8 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     let protocols =
         [("http1", UpstreamProtocol::Http1), ("http2", UpstreamProtocol::Http2), ("auto", UpstreamProtocol::Auto)];
     let protocol = fields.read(walk, "protocol", |walk, entry| walk.choice(entry, &entry.value, &protocols));
+    let max_connections =
+        fields.read(walk, "max_connections", |walk, entry| walk.count32(entry, 1, bounds::UPSTREAM_CONNECTIONS_MAX));
     let section = section(own, "tls")?;
     let tls = fields.read(walk, "tls", |walk, entry| tls(walk, entry, section));
     match (fields.has("server"), fields.has("servers")) {
@@ -58,6 +60,7 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     upstream.host_from_caller = host_from_caller.unwrap_or(false);
     upstream.idle = idle.unwrap_or(upstream.idle);
     upstream.protocol = protocol.unwrap_or_default();
+    upstream.max_connections = max_connections;
     (upstream.tls_ca, upstream.tls_certificate) = tls.unwrap_or_default();
     Some(upstream)
 }
@@ -94,6 +97,7 @@ fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
         host_from_caller: false,
         idle: bounds::UPSTREAM_IDLE_DEFAULT,
         protocol: UpstreamProtocol::default(),
+        max_connections: None,
         tls_ca: None,
         tls_certificate: None,
     }

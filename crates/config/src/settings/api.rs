@@ -226,6 +226,13 @@ static UPSTREAM: Section = Section {
         )
         .default("http1"),
         Setting::new(
+            "max_connections",
+            Count(1, bounds::UPSTREAM_CONNECTIONS_MAX as u64),
+            "How many connections each server may have, over all workers. A call that finds all in use waits a second, and then \
+             hears 503 `upstream_busy`. Over HTTP/2, where calls share connections, write one for each worker at least.",
+            "100",
+        ),
+        Setting::new(
             "tls",
             Kind::Section(&UPSTREAM_TLS),
             "Whom the gate trusts as the server, and the certificate that it shows to it.",

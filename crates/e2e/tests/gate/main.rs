@@ -33,6 +33,7 @@ mod http2_upstreams;
 mod ips_and_proxies;
 mod limits;
 mod many_reloads;
+mod max_connections;
 mod observe;
 mod proxy_protocol;
 mod records;

@@ -44,7 +44,7 @@ const FIELDS_ADDED_MAX: usize = 12;
 /// Sends the call and waits for the head of the answer.
 ///
 /// # Errors
-/// `no_healthy_upstream`, `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`; or what cut the request's body
+/// `no_healthy_upstream`, `upstream_busy`, `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`; or what cut the request's body
 /// meanwhile.
 pub(crate) async fn send(
     call: &mut Call<'_>,
@@ -277,6 +277,12 @@ fn refusal(unanswered: &Unanswered, call: &Call<'_>, api: &Api) -> Refused {
         )
         .gate_side(format!("{}: {}", server(call), chain(error)))
         .retry_after_ns(1_000_000_000);
+    }
+    if error.kind == Kind::NoRoom {
+        return Refusal::new(Code::UpstreamBusy, "The server of this API has as many calls as it may have.")
+            .rule(format!("apis.{}.upstream.max_connections", api.name))
+            .gate_side(format!("{}: {}", server(call), chain(error)))
+            .retry_after_ns(1_000_000_000);
     }
     let (code, detail) = match error.kind {
         Kind::Invalid | Kind::HeadTooLarge | Kind::Switched => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use callgate_identity::CellSet;
-use callgate_transport::upstream::{Budget, Standing};
+use callgate_transport::upstream::{Budget, Room, Standing};
 
 use crate::limiter::Counter;
 
@@ -17,6 +17,7 @@ pub struct Cells {
     counters: HashMap<u64, Counter>,
     standings: HashMap<u64, Arc<Standing>>,
     budgets: HashMap<u64, Arc<Budget>>,
+    rooms: HashMap<u64, Arc<Room>>,
     /// Of callers with certificates: their own sets of cells, as keys have them.
     callers: HashMap<u64, Arc<CellSet>>,
 }
@@ -52,5 +53,13 @@ impl Cells {
     pub fn standing(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<Standing> {
         let known = earlier.and_then(|cells| cells.standings.get(&fingerprint));
         Arc::clone(self.standings.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
+    }
+
+    /// The room for connections to the server with this fingerprint, of which the numbers are a part: the earlier snapshot's,
+    /// with the connections that are open, or a new one.
+    pub fn room(&mut self, earlier: Option<&Cells>, fingerprint: u64, max: u32, workers: usize) -> Arc<Room> {
+        let known = earlier.and_then(|cells| cells.rooms.get(&fingerprint));
+        let made = || known.cloned().unwrap_or_else(|| Arc::new(Room::new(max, workers)));
+        Arc::clone(self.rooms.entry(fingerprint).or_insert_with(made))
     }
 }

@@ -7,7 +7,7 @@ use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
-use callgate_transport::upstream::{Member, Protocol, Server, Servers};
+use callgate_transport::upstream::{Member, Protocol, Room, Server, Servers};
 use callgate_wire::path;
 use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
@@ -75,6 +75,8 @@ struct Compiler<'a> {
     cells: Cells,
     client_tls: ClientTlsSet,
     own_certificates: Vec<(Arc<str>, CertificateFacts)>,
+    rooms: Vec<(Arc<str>, Arc<str>, Arc<Room>)>,
+    workers: usize,
     global: Watched,
 }
 
@@ -93,6 +95,8 @@ impl Snapshot {
             cells: Cells::default(),
             client_tls: ClientTlsSet::default(),
             own_certificates: Vec::new(),
+            rooms: Vec::new(),
+            workers: config.workers_or_cores(),
             global,
         };
         let mut hosts = Hosts::default();
@@ -125,6 +129,7 @@ impl Snapshot {
             tickets,
             client_tls: compiler.client_tls,
             own_certificates: compiler.own_certificates,
+            rooms: compiler.rooms,
             config,
         })
     }
@@ -312,9 +317,17 @@ impl Compiler<'_> {
             let default_port = if upstream.tls { ":443" } else { ":80" };
             let authority = name.strip_suffix(default_port).unwrap_or(&name);
             let identity = fingerprint(&(&api.name, "server", upstream.tls, &name));
+            let plain = Server::new(&server.host, server.port, tls_config.clone(), upstream.idle)
+                .speaking(protocol(upstream.protocol));
+            let room = upstream.max_connections.map(|max| {
+                // With another number it is another room: connections of the one before end as they would have.
+                let identity = fingerprint(&(identity, "room", max, self.workers));
+                self.cells.room(self.earlier, identity, max, self.workers)
+            });
+            let known = room.clone().map(|room| (Arc::from(api.name.as_str()), Arc::from(name.as_str()), room));
+            self.rooms.extend(known);
             Member {
-                server: Server::new(&server.host, server.port, tls_config.clone(), upstream.idle)
-                    .speaking(protocol(upstream.protocol)),
+                server: room.map_or(plain.clone(), |room| plain.within(room)),
                 host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("")),
                 weight: server.weight,
                 standing: self.cells.standing(self.earlier, identity),

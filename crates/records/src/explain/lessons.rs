@@ -204,6 +204,11 @@ lessons! {
         "Try again after the time in Retry-After.",
         "Look at the upstream's servers; the gate asks again by itself as soon as one answers.",
         "The only server is restarting.";
+    UpstreamBusy:
+        "Every connection that the server may have (`upstream: { max_connections: … }`) was in use for a second, or too many calls waited for one already.",
+        "Try again after the time in Retry-After: nothing of the call has reached the server.",
+        "Look at callgate_upstream_connections and callgate_upstream_calls_waiting on /metrics. If the server could take more, raise the number; if it can't, add a server, or limit the callers. Long answers and WebSockets hold a connection for as long as they last.",
+        "`max_connections: 10`, and ten calls that each take two seconds.";
     UpstreamUnreachable:
         "No connection to the upstream came about (refused, no route, TLS failed, its name does not resolve), or it was closed before any of the call was sent.",
         "Try again: the call had no effect. If it lasts, tell the operator the call's id.",

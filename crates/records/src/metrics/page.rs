@@ -31,8 +31,9 @@ Buckets of the histograms end at ENDS seconds. What other parts of the gate coun
 `HELP` line: `callgate_connections` (client connections open now) and `callgate_connections_max`,
 `callgate_connections_refused_total`, `callgate_accept_failures_total`, `callgate_memory_bytes` and `callgate_memory_max_bytes`,
 `callgate_certificate_ends_seconds` (by `listener` and `name`: when its certificate ends) and
-`callgate_upstream_certificate_ends_seconds` (by `api` and `name`: when the one ends that its servers are shown), and
-`callgate_configurations` (configurations in memory: one for new calls, what workers saw last, what calls under way began with).
+`callgate_upstream_certificate_ends_seconds` (by `api` and `name`: when the one ends that its servers are shown),
+`callgate_upstream_connections`, `callgate_upstream_connections_max` and `callgate_upstream_calls_waiting` (by `api` and `server`, for
+servers with `max_connections`), and `callgate_configurations` (configurations in memory: one for new calls, what workers saw last, what calls under way began with).
 
 **How exact they are.** Every call makes one record, and the counters are made from records, so they miss nothing but the
 records that were dropped on a starved gate, which `callgate_records_dropped_total` counts by class of status. A dropped

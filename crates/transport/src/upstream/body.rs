@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::decode::{Decoder, Step};
 use super::error::BodyError;
 use super::http2::Http2Body;
-use super::pool::Slot;
+use super::slot::Slot;
 use super::switched::Switched;
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;

@@ -193,6 +193,10 @@ impl Member {
     /// the less busy one for its weight. A server with one call, or none, keeps what it draws: a canary with a small weight
     /// is behind the others by less than a whole call, and would otherwise never get its share.
     fn rather_than<'a>(&'a self, other: &'a Member) -> &'a Member {
+        // Where calls wait for a connection, another would wait longer.
+        if self.server.is_full() != other.server.is_full() {
+            return if self.server.is_full() { other } else { self };
+        }
         let (busy, others) = (u64::from(self.standing.in_flight()), u64::from(other.standing.in_flight()));
         let much_busier = busy > 1 && busy * u64::from(other.weight) > (others + 1) * u64::from(self.weight);
         if much_busier { other } else { self }

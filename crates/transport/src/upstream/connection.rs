@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::io::Io;
-use super::pool::OpenConnection;
+use super::slot::OpenConnection;
 
 /// Space for a read. Nearly every answer of an API fits, so it comes with one read; 64 idle connections keep 256 KiB.
 const READ_BYTES: usize = 4 * 1024;

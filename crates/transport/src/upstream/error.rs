@@ -17,6 +17,8 @@ pub enum Kind {
     Connect,
     /// This machine has no file descriptor, port or memory left for a connection: nothing is known of the server.
     NoDescriptor,
+    /// It has as many connections as it may have, and all are in use.
+    NoRoom,
     /// No address of it did in time.
     ConnectTimeout,
     /// The TLS handshake failed: its certificate is not valid for the host, or it does not take ours.
@@ -92,6 +94,7 @@ impl fmt::Display for Kind {
             Kind::Resolve => "the upstream's host name has no address",
             Kind::Connect => "the upstream accepted no connection",
             Kind::NoDescriptor => "the gate has no file descriptor, port or memory left for a connection",
+            Kind::NoRoom => "the upstream has no connection to spare",
             Kind::ConnectTimeout => "the upstream accepted no connection in time",
             Kind::Tls => "no TLS connection to the upstream came about",
             Kind::Closed => "the upstream closed the connection without a whole answer",
@@ -150,8 +153,9 @@ impl UpstreamError {
                 Some(Fault::Unreachable)
             }
             Kind::Closed | Kind::Invalid | Kind::HeadTooLarge | Kind::Switched | Kind::Reset => Some(Fault::NoAnswer),
+            // The file says how many connections a server gets, whatever it could take.
             // A server that refuses a stream is busy, or on its way out, and says so in time.
-            Kind::NoDescriptor | Kind::Refused | Kind::RequestBody => None,
+            Kind::NoDescriptor | Kind::NoRoom | Kind::Refused | Kind::RequestBody => None,
         }
     }
 

@@ -1,28 +1,26 @@
 //! The connections of one worker to all its upstream servers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use callgate_model::bounds;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
 use super::body::{Lease, Rest, UpstreamBody};
-use super::connect::{self, Addresses};
 use super::connection::Connection;
 use super::decode::Decoder;
 use super::error::UpstreamError;
 use super::exchange::Exchange;
 use super::head::Head;
 use super::http2::{self, Outcome};
-use super::io::{HTTP1, Io};
 use super::server::{Protocol, Server};
+use super::slot::Slot;
 use crate::BoxError;
 use crate::switch::Offer;
 
@@ -41,7 +39,7 @@ pub struct Pool {
 }
 
 #[derive(Default)]
-struct Inner {
+pub(super) struct Inner {
     slots: RefCell<Slots>,
     counts: Rc<Counts>,
     /// Whether a task closes what was kept long enough.
@@ -50,29 +48,12 @@ struct Inner {
 
 type Slots = HashMap<Server, Rc<Slot>, BuildHasherDefault<HashedAlready>>;
 
-/// What is kept for one server.
-pub(super) struct Slot {
-    server: Server,
-    addresses: Addresses,
-    /// The most recently used is at the back, and is used first, so that the others can age.
-    kept: RefCell<VecDeque<Kept>>,
-    /// Connections that calls share.
-    pub(super) http2: http2::Group,
-    pool: Weak<Inner>,
-    counts: Rc<Counts>,
-}
-
-struct Kept {
-    connection: Box<Connection>,
-    until: Instant,
-}
-
 #[derive(Debug, Default)]
-struct Counts {
-    open: Cell<usize>,
-    kept: Cell<usize>,
-    opened: Cell<u64>,
-    reused: Cell<u64>,
+pub(super) struct Counts {
+    pub(super) open: Cell<usize>,
+    pub(super) kept: Cell<usize>,
+    pub(super) opened: Cell<u64>,
+    pub(super) reused: Cell<u64>,
 }
 
 /// How a pool is used.
@@ -112,12 +93,6 @@ pub struct Failure<B> {
 #[derive(Debug, Default)]
 struct HashedAlready(u64);
 
-/// Counts a connection as open while it lives.
-pub(super) struct OpenConnection(Rc<Counts>);
-
-/// Counts a shared connection as idle while it has no call.
-pub(super) struct RestingConnection(Rc<Counts>);
-
 // === impl Pool ===
 
 impl Pool {
@@ -152,19 +127,18 @@ impl Pool {
             }
             let mut attempts = 0;
             loop {
-                let kept = if attempts < KEPT_TRIES_MAX { slot.take() } else { None };
-                let reused = kept.is_some();
+                let kept = if attempts < KEPT_TRIES_MAX && !slot.is_wanted() { slot.take() } else { None };
                 attempts += 1;
-                let mut connection = match kept {
+                let (mut connection, reused) = match kept {
                     Some((mut connection, rested)) => {
                         if rested >= RESTED && !is_quiet_after_a_look(&mut connection).await {
                             continue;
                         }
-                        connection
+                        (connection, true)
                     }
                     // In a box: it is rare, and would make the future of every call larger.
-                    None => match Box::pin(slot.open()).await {
-                        Ok(connection) => connection,
+                    None => match Box::pin(slot.obtain()).await {
+                        Ok(obtained) => obtained,
                         Err(error) => return Err(Failure { error, request: Some(request) }),
                     },
                 };
@@ -216,14 +190,7 @@ impl Pool {
         if let Some(slot) = self.inner.slots.borrow().get(server) {
             return slot.clone();
         }
-        let slot = Rc::new(Slot {
-            server: server.clone(),
-            addresses: Addresses::default(),
-            kept: RefCell::default(),
-            http2: http2::Group::default(),
-            pool: Rc::downgrade(&self.inner),
-            counts: self.inner.counts.clone(),
-        });
+        let slot = Slot::new(server, Rc::downgrade(&self.inner), self.inner.counts.clone());
         self.inner.slots.borrow_mut().insert(server.clone(), slot.clone());
         slot
     }
@@ -242,90 +209,14 @@ async fn is_quiet_after_a_look(connection: &mut Connection) -> bool {
     connection.is_quiet()
 }
 
-// === impl Slot ===
+// === impl Inner ===
 
-impl Slot {
-    async fn open(&self) -> Result<Box<Connection>, UpstreamError> {
-        let (io, open) = self.connect(&[HTTP1]).await?;
-        Ok(Box::new(Connection::new(io, open)))
-    }
-
-    /// Connects; over TLS, the server is offered these protocols.
-    pub(super) async fn connect(&self, offered: &[&[u8]]) -> Result<(Io, OpenConnection), UpstreamError> {
-        let io = connect::connect(&self.server, &self.addresses, offered).await?;
-        Ok((io, OpenConnection::new(self.counts.clone())))
-    }
-
-    pub(super) fn protocol(&self) -> Protocol {
-        self.server.protocol()
-    }
-
-    pub(super) fn is_tls(&self) -> bool {
-        self.server.tls().is_some()
-    }
-
-    /// A call was sent over a kept connection.
-    pub(super) fn count_reused(&self) {
-        self.counts.reused.set(self.counts.reused.get() + 1);
-    }
-
-    /// A shared connection has no call; it is closed when that lasts.
-    pub(super) fn rest(&self) -> RestingConnection {
-        self.counts.kept.set(self.counts.kept.get() + 1);
-        self.see_to_sweeping();
-        RestingConnection(self.counts.clone())
-    }
-
-    /// Keeps a connection that has had no call yet.
-    pub(super) fn keep_new(&self, io: Io, open: OpenConnection) {
-        self.keep(Box::new(Connection::new(io, open)));
-    }
-
-    fn see_to_sweeping(&self) {
-        if let Some(pool) = self.pool.upgrade()
-            && !pool.sweeping.replace(true)
-        {
-            tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
+impl Inner {
+    /// Something is kept from now on: it is looked at until nothing is.
+    pub(super) fn see_to_sweeping(self: &Rc<Self>) {
+        if !self.sweeping.replace(true) {
+            tokio::task::spawn_local(sweep(Rc::downgrade(self)));
         }
-    }
-
-    /// The connection that was used last, if it still may be used and is open as far as the runtime has heard, and how
-    /// long it was kept.
-    fn take(&self) -> Option<(Box<Connection>, Duration)> {
-        let mut kept = self.kept.borrow_mut();
-        let now = Instant::now();
-        while let Some(Kept { mut connection, until }) = kept.pop_back() {
-            self.counts.kept.set(self.counts.kept.get() - 1);
-            if until > now && connection.is_quiet() {
-                let rested = self.server.idle().saturating_sub(until - now);
-                return Some((connection, rested));
-            }
-        }
-        None
-    }
-
-    pub(super) fn keep(&self, mut connection: Box<Connection>) {
-        // The pool is gone: the worker stops.
-        if self.pool.strong_count() == 0 {
-            return;
-        }
-        let mut kept = self.kept.borrow_mut();
-        if kept.len() >= bounds::UPSTREAM_IDLE_CONNECTIONS_MAX {
-            return;
-        }
-        connection.rest();
-        kept.push_back(Kept { connection, until: Instant::now() + self.server.idle() });
-        self.counts.kept.set(self.counts.kept.get() + 1);
-        self.see_to_sweeping();
-    }
-
-    /// Drops what was kept long enough, and what its server has closed.
-    fn drop_expired(&self, now: Instant) {
-        let mut kept = self.kept.borrow_mut();
-        let before = kept.len();
-        kept.retain_mut(|one| one.until > now && one.connection.is_quiet());
-        self.counts.kept.set(self.counts.kept.get() - (before - kept.len()));
-        self.http2.drop_expired(self.server.idle());
     }
 }
 
@@ -337,7 +228,7 @@ async fn sweep(pool: Weak<Inner>) {
         let now = Instant::now();
         pool.slots.borrow_mut().retain(|_, slot| {
             slot.drop_expired(now);
-            Rc::strong_count(slot) > 1 || !slot.kept.borrow().is_empty() || !slot.http2.is_empty()
+            Rc::strong_count(slot) > 1 || !slot.is_empty()
         });
         if pool.counts.kept.get() == 0 {
             pool.sweeping.set(false);
@@ -362,29 +253,5 @@ impl Hasher for HashedAlready {
 
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
-    }
-}
-
-// === impl OpenConnection ===
-
-impl OpenConnection {
-    fn new(counts: Rc<Counts>) -> OpenConnection {
-        counts.open.set(counts.open.get() + 1);
-        counts.opened.set(counts.opened.get() + 1);
-        OpenConnection(counts)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-    }
-}
-
-// === impl RestingConnection ===
-
-impl Drop for RestingConnection {
-    fn drop(&mut self) {
-        self.0.kept.set(self.0.kept.get() - 1);
     }
 }

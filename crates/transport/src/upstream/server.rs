@@ -8,20 +8,25 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use super::room::Room;
+
 /// One upstream server. Cheap to clone; made once, when the configuration is compiled, and shared by all workers. Two that
 /// are equal share their kept connections, so those survive a reload that leaves a server as it was.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     host: Box<str>,
     port: u16,
     tls: Option<Arc<ClientConfig>>,
     idle: Duration,
     protocol: Protocol,
+    /// Set if it may have only so many connections.
+    room: Option<Arc<Room>>,
     /// Set if the host is an address.
     address: Option<SocketAddr>,
-    /// Of everything above, so that a look-up per call hashes eight bytes.
+    /// Of what tells servers apart mostly, so that a look-up per call hashes eight bytes.
     hash: u64,
 }
 
@@ -57,21 +62,20 @@ impl Server {
             tls,
             idle,
             protocol: Protocol::Http1,
+            room: None,
         }))
     }
 
     /// The same server, spoken to in this protocol.
     #[must_use]
     pub fn speaking(&self, protocol: Protocol) -> Server {
-        Server(Arc::new(Inner {
-            host: self.0.host.clone(),
-            port: self.0.port,
-            tls: self.0.tls.clone(),
-            idle: self.0.idle,
-            protocol,
-            address: self.0.address,
-            hash: self.0.hash,
-        }))
+        Server(Arc::new(Inner { protocol, ..Inner::clone(&self.0) }))
+    }
+
+    /// The same server, with room for so many connections. It shares them with no server that has other room.
+    #[must_use]
+    pub fn within(&self, room: Arc<Room>) -> Server {
+        Server(Arc::new(Inner { room: Some(room), ..Inner::clone(&self.0) }))
     }
 
     /// Its name or address, without brackets.
@@ -104,6 +108,17 @@ impl Server {
         self.0.protocol
     }
 
+    /// Room for its connections, if it may have only so many.
+    #[must_use]
+    pub fn room(&self) -> Option<&Arc<Room>> {
+        self.0.room.as_ref()
+    }
+
+    /// Whether calls wait for a connection to it, because it has as many as it may have.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.room.as_ref().is_some_and(|room| room.is_wanted())
+    }
+
     /// Where it is, if no look-up is needed for that.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.0.address
@@ -114,12 +129,8 @@ impl PartialEq for Server {
     fn eq(&self, other: &Server) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || {
             let (one, two) = (&*self.0, &*other.0);
-            let same_tls = match (&one.tls, &two.tls) {
-                (None, None) => true,
-                (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-                _ => false,
-            };
-            same_tls
+            same(&one.tls, &two.tls)
+                && same(&one.room, &two.room)
                 && one.port == two.port
                 && one.idle == two.idle
                 && one.protocol == two.protocol
@@ -129,6 +140,11 @@ impl PartialEq for Server {
 }
 
 impl Eq for Server {}
+
+/// Whether both are the very same, or none.
+fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+    one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
+}
 
 impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -3,6 +3,7 @@
 mod answers;
 mod http2;
 mod requests;
+mod room;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::pulse::Pulse;
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::io::Io;
-use crate::upstream::pool::{OpenConnection, RestingConnection, Slot};
+use crate::upstream::slot::{OpenConnection, RestingConnection, Slot};
 
 /// What a server may send on a stream before the caller has taken it on. 128 KiB in flight are 12 MB/s at a round trip of
 /// 10 ms.
@@ -151,6 +151,11 @@ impl Shared {
     pub(super) fn has_room(&self) -> bool {
         let streams_max = self.requests.borrow().current_max_send_streams().min(bounds::UPSTREAM_STREAMS_MAX);
         self.streams.get() < streams_max
+    }
+
+    /// Whether it has no call.
+    pub(super) fn is_resting(&self) -> bool {
+        self.streams.get() == 0
     }
 
     /// How long it has had no call.

@@ -18,7 +18,8 @@ use crate::BoxError;
 use crate::upstream::body::UpstreamBody;
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::exchange::INTERIM_MAX;
-use crate::upstream::pool::{Failure, Sent, Slot};
+use crate::upstream::pool::{Failure, Sent};
+use crate::upstream::slot::Slot;
 
 /// Connections that a request is tried on: one that ends between the look at it and the request costs a try.
 const TRIES_MAX: u32 = 3;

@@ -11,8 +11,10 @@ use tokio::time::{Instant, timeout};
 use super::connection::{self, Place, Shared};
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::io::{HTTP1, HTTP2};
-use crate::upstream::pool::{RESTED, Slot};
+use crate::upstream::pool::RESTED;
+use crate::upstream::room::Seat;
 use crate::upstream::server::Protocol;
+use crate::upstream::slot::Slot;
 
 /// How long a server that chose HTTP/1.1 is not asked again.
 const HTTP1_REMEMBERED: Duration = Duration::from_secs(60);
@@ -63,6 +65,14 @@ impl Group {
         self.open.borrow_mut().retain(|connection| connection.is_usable() && connection.rested() < idle);
     }
 
+    /// Closes a connection without a call, if there is one: another worker's call waits for it.
+    pub(in crate::upstream) fn give_up_one(&self) {
+        let mut open = self.open.borrow_mut();
+        if let Some(at) = open.iter().position(|connection| connection.is_resting()) {
+            open.remove(at);
+        }
+    }
+
     pub(super) fn freed(&self) {
         self.freed.notify_one();
     }
@@ -82,7 +92,7 @@ impl Group {
     /// The opening to wait for; none if there are as many connections as there may be.
     fn opening(&self, slot: &Rc<Slot>) -> Option<Rc<Opening>> {
         let mut opening = self.opening.borrow_mut();
-        if opening.is_none() && self.open.borrow().len() < bounds::UPSTREAM_SHARED_CONNECTIONS_MAX {
+        if opening.is_none() && self.open.borrow().len() < slot.shared_max() {
             let begun = Rc::new(Opening::default());
             *opening = Some(begun.clone());
             tokio::task::spawn_local(open_one(slot.clone(), begun));
@@ -121,19 +131,24 @@ async fn is_lost_after_a_look(place: &Place) -> bool {
 }
 
 async fn open_one(slot: Rc<Slot>, opening: Rc<Opening>) {
-    let outcome = match timeout(bounds::CONNECT_TIME_MAX, connect(&slot)).await {
-        Ok(outcome) => outcome,
-        Err(elapsed) => Err(UpstreamError::unsent(Kind::ConnectTimeout, elapsed)),
-    };
+    let outcome = open_within_time(&slot).await;
     slot.http2.opening.take();
     // Set once, here.
     opening.outcome.set(outcome).unwrap_or_default();
     opening.ended.notify_waiters();
 }
 
-async fn connect(slot: &Rc<Slot>) -> Result<(), UpstreamError> {
+async fn open_within_time(slot: &Rc<Slot>) -> Result<(), UpstreamError> {
+    let seat = slot.shared_seat().await?;
+    match timeout(bounds::CONNECT_TIME_MAX, connect(slot, seat)).await {
+        Ok(outcome) => outcome,
+        Err(elapsed) => Err(UpstreamError::unsent(Kind::ConnectTimeout, elapsed)),
+    }
+}
+
+async fn connect(slot: &Rc<Slot>, seat: Option<Seat>) -> Result<(), UpstreamError> {
     let offered: &[&[u8]] = if slot.protocol() == Protocol::Auto { &[HTTP2, HTTP1] } else { &[HTTP2] };
-    let (io, open) = slot.connect(offered).await?;
+    let (io, open) = slot.connect(offered, seat).await?;
     let agreed = io.agreed_on_http2();
     match slot.protocol() {
         Protocol::Auto if !agreed => {

@@ -178,3 +178,28 @@ fn a_connection_that_fell_silent_is_given_up() {
         assert!((Duration::from_secs(29)..Duration::from_secs(31)).contains(&took), "{took:?}");
     });
 }
+
+/// Over HTTP/2 every worker gets a connection, and no more than its share.
+#[test]
+fn calls_that_share_connections_leave_every_worker_one() {
+    run(async {
+        let http2 = Http2Server::start(1, |mut stream| async move {
+            tokio::task::yield_now().await;
+            stream.answer("ok");
+        });
+        let http2 = http2.await;
+        let room = Arc::new(Room::new(4, 2));
+        let server = http2.server.within(room.clone());
+        let pools = [Pool::new(), Pool::new()];
+        let call = async |pool: &Pool| {
+            let sent = pool.send(&server, get()).await.unwrap();
+            sent.response.into_body().collect().await.unwrap();
+        };
+        for pool in &pools {
+            tokio::join!(call(pool), call(pool), call(pool), call(pool), call(pool), call(pool));
+            assert_eq!(pool.stats().opened, 2);
+        }
+        assert_eq!(room.taken(), 4);
+        drop(pools);
+    });
+}
