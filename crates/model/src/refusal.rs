@@ -79,7 +79,7 @@ codes! {
     ContractViolated "contract_violated" 400 Check "The call does not fit the API's contract." "Correct every violation that the answer lists.";
     NoHealthyUpstream "no_healthy_upstream" 503 Forward "No server of this API is able to answer." "Try again after the time in Retry-After.";
     UpstreamBusy "upstream_busy" 503 Forward "The API's server has as many calls as it may have." "Try again after the time in Retry-After; nothing of this call has reached the server.";
-    UpstreamUnreachable "upstream_unreachable" 502 Forward "The API's server could not be reached." "Try again; if it lasts, tell the API's operator the call id.";
+    UpstreamUnreachable "upstream_unreachable" 502 Forward "The API's server could not be reached." "Look at `detail`: a call that the server broke off may have taken effect, any other can be repeated. If it lasts, tell the API's operator the call id.";
     UpstreamTimeout "upstream_timeout" 504 Forward "The API's server did not answer in time." "The call may have taken effect; check before repeating it.";
     UpstreamInvalid "upstream_invalid" 502 Forward "The API's server gave an answer that is not HTTP." "The call may have taken effect; tell the API's operator the call id.";
     Draining "draining" 503 Forward "The gate is shutting down." "Try again: another instance answers.";

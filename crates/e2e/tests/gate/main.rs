@@ -29,6 +29,7 @@ mod forwarding;
 mod grpc;
 mod h2_frames;
 mod hostile_bytes;
+mod hostile_http2_upstreams;
 mod http2_upstreams;
 mod ips_and_proxies;
 mod limits;

@@ -87,6 +87,38 @@ fn a_server_sees_the_certificate_and_its_renewal() {
 }
 
 #[test]
+fn a_server_whose_certificate_does_not_count_is_told_nothing() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let host = &["localhost"];
+    let cases = [
+        ("ended", authority.certificate_valid(host, -9, -1), "expired"),
+        ("early", authority.certificate_valid(host, 1, 9), "not valid yet"),
+        ("strange", stranger.certificate(host), "UnknownIssuer"),
+        ("nameless", authority.certificate(&[]), "not valid for name"),
+        ("client", authority.client_certificate(host), "does not allow extended key usage"),
+    ];
+    let upstream = ScriptedUpstream::answering("secret");
+    let folder = in_folder(&authority, &[]);
+    let (mut apis, mut servers) = (String::new(), Vec::new());
+    for (name, certificate, _) in &cases {
+        let path = folder.path().join(format!("{name}.pem"));
+        fs::write(&path, certificate.chain_pem.clone() + &certificate.key_pem).unwrap();
+        let server = Haproxy::taking_tls_off(upstream.address(), &format!("crt {}", path.display()));
+        let url = format!("https://localhost:{}", server.address().port());
+        apis += &api(name, &format!("{{ server: \"{url}\", tls: {{ ca: ca.pem }} }}"), "access: public");
+        servers.push(server);
+    }
+    let gate = TestGate::start_in(folder, &gate_yaml("", &apis));
+    for (name, _, why) in cases {
+        let refused = check(&gate.call(&format!("GET /{name}/a")), "502 upstream_unreachable");
+        let told = gate.run(&["explain", &refused.call_id()]).expect_success().stdout;
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(why), "{name}: {told}");
+    }
+    assert_eq!(upstream.count(), 0, "nothing of a call was sent");
+}
+
+#[test]
 fn a_server_that_does_not_take_the_certificate_is_told_apart() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let folder = in_folder(

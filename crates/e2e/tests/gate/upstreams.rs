@@ -32,6 +32,7 @@ fn a_name_that_does_not_resolve() {
 #[test]
 fn answers_that_are_not_http() {
     let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(10 * 1024 * 1024));
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(10_000);
     let many: String = (0..100_000).map(|number| format!("X-{number}: 1\r\n")).collect();
     for (what, bytes) in [
         ("garbage", "\x01\x02\x03 garbage\r\n\r\n".to_owned()),
@@ -42,6 +43,7 @@ fn answers_that_are_not_http() {
         ("a length of letters", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nab".to_owned()),
         ("10 MiB in one field", huge),
         ("100,000 fields", format!("HTTP/1.1 200 OK\r\n{many}\r\n")),
+        ("interim answers without an end", interim),
         ("a folded field", "HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("a space before the colon", "HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("an unasked switch", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n".to_owned()),

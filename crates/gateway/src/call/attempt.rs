@@ -69,9 +69,9 @@ pub(super) async fn send(
             _ => return Err(Unanswered::Failed(error)),
         }
         // A kept connection that the server closed at the very moment it was used again is no reason against the server, if
-        // there is no other.
-        let closed_again = error.kind == Kind::Closed && error.reused;
-        if !closed_again || api.servers.iter().len() > 1 {
+        // there is no other; nor is a call that it refused without looking at it.
+        let may_take_it = error.kind == Kind::Refused || error.kind == Kind::Closed && error.reused;
+        if !may_take_it || api.servers.iter().len() > 1 {
             tried = api.servers.with(tried, server);
         }
         failed = Some(error);

@@ -210,8 +210,8 @@ lessons! {
         "Look at callgate_upstream_connections and callgate_upstream_calls_waiting on /metrics. If the server could take more, raise the number; if it can't, add a server, or limit the callers. Long answers and WebSockets hold a connection for as long as they last.",
         "`max_connections: 10`, and ten calls that each take two seconds.";
     UpstreamUnreachable:
-        "No connection to the upstream came about (refused, no route, TLS failed, its name does not resolve), or it was closed before any of the call was sent.",
-        "Try again: the call had no effect. If it lasts, tell the operator the call's id.",
+        "No connection to the upstream came about (refused, no route, TLS failed, its name does not resolve), or the server closed it, or broke the call off, before it answered.",
+        "Try again if no connection came about, or if the call changes nothing. Where the server broke off, the call may have taken effect: look before repeating it. If it lasts, tell the operator the call's id.",
         "What the gate saw names the error. Check `upstream`, and that the server runs and listens there.",
         "`upstream: http://127.0.0.1:9000` with nothing listening on port 9000.";
     UpstreamTimeout:

@@ -19,9 +19,9 @@ use super::switched::Switched;
 use super::upload::{Upload, UploadFault};
 use crate::BoxError;
 
-/// How long a request may need, after the last byte of its response, to have been sent. It needs any time at all only if its
+/// How long a request may need, after the last byte of its response, to have been sent; or an HTTP/2 stream to end. It needs any time at all only if its
 /// server answered before it had read the whole request.
-const SETTLE_TIME_MAX: Duration = Duration::from_millis(100);
+pub(super) const SETTLE_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// A connection in use, and where it goes afterwards. Dropped, it closes the connection: nobody knows what is still to come
 /// on it.
@@ -153,6 +153,11 @@ where
         let mut body = Http1Body { decoder, lease: Some(lease), keeps, rest };
         body.park_if_ended();
         UpstreamBody(Source::Http1(body))
+    }
+
+    /// None at all.
+    pub(super) fn nothing() -> UpstreamBody<B> {
+        UpstreamBody(Source::Http1(Http1Body { decoder: Decoder::Ended, lease: None, keeps: false, rest: None }))
     }
 
     pub(super) fn http2(body: Http2Body) -> UpstreamBody<B> {

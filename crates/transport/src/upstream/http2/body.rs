@@ -4,13 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::connection::Place;
+use crate::upstream::body::SETTLE_TIME_MAX;
 use crate::upstream::error::BodyError;
 
 /// The receiving half of a call's stream. Dropped before its end, it resets the stream.
@@ -95,6 +97,16 @@ impl Drop for Http2Body {
     }
 }
 
+/// Waits a moment for the end of a stream whose answer has no body: it may come behind the head, and a reset before it would
+/// tell the server that nobody wants the answer.
+pub(super) async fn end(mut stream: RecvStream, place: Place) {
+    if !stream.is_end_stream() {
+        // What comes instead of the end is thrown away with the stream.
+        let _rest = timeout(SETTLE_TIME_MAX, stream.data()).await;
+    }
+    drop((stream, place));
+}
+
 fn poll_stream(
     stream: &mut RecvStream,
     data_ended: &mut bool,
@@ -111,21 +123,14 @@ fn poll_stream(
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
             }
-            Some(Err(error)) => return Poll::Ready(failed(error)),
+            // Any reset, one without an error too: that a server wants no more of the request it says behind the end of its
+            // answer (RFC 9113 section 8.1), and then `h2` tells of the end.
+            Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Http2(error)))),
             None => *data_ended = true,
         }
     }
     Poll::Ready(match ready!(Pin::new(stream).poll_trailers(context)) {
         Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-        Err(error) => failed(error),
+        Err(error) => Some(Err(BodyError::Http2(error))),
     })
-}
-
-/// A server that has said all may ask for no more of the request by a reset without an error (RFC 9113 section 8.1). Any
-/// other reset, CANCEL too, means that the answer is not whole.
-fn failed(error: h2::Error) -> Option<Result<Frame<Bytes>, BodyError>> {
-    if error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR) {
-        return None;
-    }
-    Some(Err(BodyError::Http2(error)))
 }

@@ -8,10 +8,11 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
+use tokio::task::AbortHandle;
 
-use super::body::Http2Body;
+use super::body::{self, Http2Body};
 use super::group::{self, Way};
 use super::upload::Upload;
 use crate::BoxError;
@@ -49,16 +50,16 @@ enum Failed {
 #[error("too many interim answers came before the answer")]
 struct InterimFlood;
 
-/// Sends a request and waits for its response's head. A request that comes back unsent, or that the server refused without
-/// looking at it, is sent once more if its body is still whole (RFC 9113 section 8.7); after that it is
-/// given back, if it still is.
+/// Sends a request and waits for its response's head. A request that comes back unsent from a connection that has carried
+/// calls before is sent once more if its body is still whole: that the server ends a connection now and then is no failure.
+/// Any other is given back, if it still is whole. Whoever repeats a request that a server refused, though it says that it
+/// did not look at it, asks more of a server that has too much to do; so that has to be paid for.
 pub(in crate::upstream) async fn send<B>(slot: &Rc<Slot>, mut request: Request<B>) -> Result<Outcome<B>, Failure<B>>
 where
     B: Body + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let mut attempts = 0;
-    let mut refused = false;
     loop {
         let place = match group::place(slot).await {
             Ok(Way::Http2(place)) => place,
@@ -85,6 +86,9 @@ where
                     slot.count_reused();
                 }
                 let (head, stream) = response.into_parts();
+                // What has no body has none, whatever comes behind its head (RFC 9110 section 6.4.1).
+                let bodiless = *request.method() == Method::HEAD
+                    || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
                 let upload = (!uploaded).then(|| {
                     let mut body = request.into_body();
                     // Moved by a task of its own: a caller that sends and reads in turns, or does not read at all for a
@@ -93,15 +97,19 @@ where
                         async move { poll_fn(|context| upload.poll(&mut body, context)).await.unwrap_or_default() };
                     tokio::task::spawn_local(rest).abort_handle()
                 });
-                let body = Http2Body::new(stream, &head.headers, place, upload);
-                let response = Response::from_parts(head, UpstreamBody::http2(body));
+                let body = match bodiless {
+                    true => {
+                        upload.inspect(AbortHandle::abort);
+                        tokio::task::spawn_local(body::end(stream, place));
+                        UpstreamBody::nothing()
+                    }
+                    false => UpstreamBody::http2(Http2Body::new(stream, &head.headers, place, upload)),
+                };
+                let response = Response::from_parts(head, body);
                 return Ok(Outcome::Sent(Sent { response, reused, attempts }));
             }
-            Err(Failed::GivenBack { by_refusal, .. })
-                if upload.is_untouched() && attempts < TRIES_MAX && !(by_refusal && refused) =>
-            {
-                refused |= by_refusal;
-            }
+            Err(Failed::GivenBack { by_refusal: false, .. })
+                if reused && upload.is_untouched() && attempts < TRIES_MAX => {}
             Err(failed) => {
                 let request = upload.is_untouched().then_some(request);
                 return Err(Failure { error: failed.into_error(reused), request });
