@@ -52,6 +52,13 @@ impl Machine {
     }
 }
 
+/// How many files a program that is started here may have open; none where the system does not say.
+pub(crate) fn files_max() -> Option<u32> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Some programs tell their version on standard output, others on standard error, and some then exit with 1.
 fn said(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;

@@ -42,7 +42,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "handshakes", about: "a TLS handshake (X25519, P-256) for every call", run: shapes::handshakes },
     Scenario { name: "h2", about: "HTTP/2 over TLS, 16 connections, 4 calls under way on each", run: shapes::h2 },
     Scenario { name: "body", about: "100 KiB down, 1 MiB up", run: shapes::body },
-    Scenario { name: "many", about: "10,000 idle connections, 100 busy ones", run: shapes::many },
+    Scenario {
+        name: "many",
+        about: "10,000 idle connections or as many as fit the open files, 100 busy ones",
+        run: shapes::many,
+    },
     Scenario { name: "routes", about: "5,000 routes, called in turn", run: shapes::routes },
     Scenario { name: "workers", about: "guarded, two workers against one", run: workers::workers },
     Scenario { name: "reload", about: "guarded, in open loop, with 100 reloads in each load", run: latency::reload },
