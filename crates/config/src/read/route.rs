@@ -1,5 +1,7 @@
 //! Lines under `routes`: `METHOD /path: {…}`.
 
+use std::collections::HashMap;
+
 use callgate_model::Limit;
 
 use crate::config::{PathSwitches, Pattern, Respond, Route};
@@ -32,6 +34,8 @@ pub(super) fn routes(
     paths: &PathSwitches,
 ) -> Vec<Read> {
     let mut routes: Vec<Read> = Vec::new();
+    // By what makes two routes match the same calls, the line of the first.
+    let mut seen: HashMap<(Option<String>, String), usize> = HashMap::new();
     if let Value::Map(_) = entry.value.value {
         walk.wrong(
             entry,
@@ -47,15 +51,18 @@ pub(super) fn routes(
         surroundings(walk, &line, &pattern, prefix, paths);
         let Some(read) = route(walk, &line, own, &pattern) else { continue };
         for (index, method) in methods.into_iter().enumerate() {
-            let route = Route { method, ..read.route.clone() };
-            if let Some(tie) = routes.iter().find(|other| is_tie(&other.route, &route)) {
-                let message = format!("`{}` and the route on line {} match the same calls", line.key, tie.span.line);
+            let tie = seen.get(&(method.clone(), pattern.shape())).copied();
+            if let Some(first) = tie {
+                let message = format!("`{}` and the route on line {first} match the same calls", line.key);
                 walk.error(
                     line.key_span,
                     message,
                     "the most specific route counts, and neither is: make one of the two",
                 );
+            } else {
+                seen.insert((method.clone(), pattern.shape()), line.key_span.line);
             }
+            let route = Route { method, ..read.route.clone() };
             let (limits, places) = (read.limits.clone(), read.places.clone());
             routes.push(Read { route, limits, places, first_of_several: index == 0, span: line.key_span });
         }
@@ -127,10 +134,6 @@ fn method(walk: &mut Walk<'_>, line: &Entry, text: &str) -> Option<Option<String
     };
     walk.error(line.key_span, message, "write a method such as `GET`, several as `GET|HEAD`, or `*` for every one");
     None
-}
-
-fn is_tie(one: &Route, other: &Route) -> bool {
-    one.method == other.method && one.pattern.shape() == other.pattern.shape()
 }
 
 /// A pattern that is right by itself and wrong in its API.
