@@ -46,6 +46,12 @@ struct Writer {
     grants: HashSet<Arc<Grants>>,
 }
 
+/// A table in the making.
+struct Filling {
+    writer: Writer,
+    keys: Vec<Arc<KeyEntry>>,
+}
+
 /// A consumer's name, ready to be looked up on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameDigest([u8; 32]);
@@ -70,24 +76,9 @@ pub enum KeyFault {
 impl KeyTable {
     /// A table of these consumers and keys. A key whose consumer is not among them is left out.
     pub fn new(peppers: Peppers, consumers: &[Consumer], keys: impl IntoIterator<Item = Key>) -> KeyTable {
-        let mut writer = Writer::default();
-        for consumer in consumers {
-            writer.consumers.insert(consumer.id, Arc::new(ConsumerEntry::new(consumer)));
-        }
-        let entries: Vec<_> = keys.into_iter().filter_map(|key| writer.entry(&key)).collect();
-        let foreign = || entries.iter().filter(|entry| entry.imported);
-        let (touched, waiting) = mpsc::channel();
-        let named = writer.consumers.values().map(|entry| (NameDigest::of(&entry.name).0, Arc::clone(entry)));
-        KeyTable {
-            peppers,
-            consumers: ShardMap::build(named),
-            by_hash: ShardMap::build(foreign().map(|entry| (entry.hash, Arc::clone(entry)))),
-            imported: AtomicUsize::new(foreign().count()),
-            by_id: ShardMap::build(entries.into_iter().map(|entry| (entry.id, entry))),
-            touched,
-            waiting: Mutex::new(waiting),
-            writer: Mutex::new(writer),
-        }
+        let mut filling = Filling::of(consumers);
+        keys.into_iter().for_each(|key| filling.take(&key));
+        filling.table(peppers)
     }
 
     /// Every consumer and key of a store.
@@ -95,10 +86,8 @@ impl KeyTable {
     /// # Errors
     /// What the store says.
     pub async fn load(store: &Store) -> Result<KeyTable, StoreError> {
-        // Keys first: a consumer made between the two reads has no key among them, and one that is gone takes its own along.
-        let keys = store.keys_all().await?;
-        let consumers = store.consumers_list().await?;
-        Ok(KeyTable::new(store.peppers().clone(), &consumers, keys))
+        let filling = store.keys_each(|consumers| Filling::of(&consumers), |filling, key| filling.take(&key)).await?;
+        Ok(filling.table(store.peppers().clone()))
     }
 
     /// Who presents this text, at this moment (Unix milliseconds); notes the use.
@@ -256,12 +245,18 @@ impl KeyTable {
     }
 
     /// Takes over what a store holds, after another process has changed it: what is new, what changed, and what is gone.
-    pub(crate) fn take_over(&self, consumers: &[Consumer], keys: &[Key], now_ms: i64) {
-        let known: HashSet<i64> = consumers.iter().map(|consumer| consumer.id).collect();
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn take_over(&self, store: &Store, now_ms: i64) -> Result<(), StoreError> {
+        let begin = |consumers: Vec<Consumer>| {
+            consumers.iter().for_each(|consumer| self.put_consumer(consumer));
+            consumers.iter().map(|consumer| consumer.id).collect::<HashSet<i64>>()
+        };
+        let known = store.keys_each(begin, |_, key| self.put_key(&key)).await?;
         let gone: Vec<i64> = self.writer().consumers.keys().copied().filter(|id| !known.contains(id)).collect();
-        consumers.iter().for_each(|consumer| self.put_consumer(consumer));
-        keys.iter().for_each(|key| self.put_key(key));
         gone.into_iter().for_each(|id| self.remove_consumer(id, now_ms));
+        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -272,6 +267,37 @@ impl KeyTable {
 impl std::fmt::Debug for KeyTable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "KeyTable({} keys)", self.len())
+    }
+}
+
+// === impl Filling ===
+
+impl Filling {
+    fn of(consumers: &[Consumer]) -> Filling {
+        let entries = consumers.iter().map(|consumer| (consumer.id, Arc::new(ConsumerEntry::new(consumer))));
+        Filling { writer: Writer { consumers: entries.collect(), ..Writer::default() }, keys: Vec::new() }
+    }
+
+    /// Takes a key in; one whose consumer is not there is left out.
+    fn take(&mut self, key: &Key) {
+        self.keys.extend(self.writer.entry(key));
+    }
+
+    fn table(self, peppers: Peppers) -> KeyTable {
+        let Filling { writer, keys } = self;
+        let foreign = || keys.iter().filter(|entry| entry.imported);
+        let (touched, waiting) = mpsc::channel();
+        let named = writer.consumers.values().map(|entry| (NameDigest::of(&entry.name).0, Arc::clone(entry)));
+        KeyTable {
+            peppers,
+            consumers: ShardMap::build(named),
+            by_hash: ShardMap::build(foreign().map(|entry| (entry.hash, Arc::clone(entry)))),
+            imported: AtomicUsize::new(foreign().count()),
+            by_id: ShardMap::build(keys.into_iter().map(|entry| (entry.id, entry))),
+            touched,
+            waiting: Mutex::new(waiting),
+            writer: Mutex::new(writer),
+        }
     }
 }
 

@@ -55,15 +55,7 @@ impl Store {
 
     /// Every consumer, by name.
     pub async fn consumers_list(&self) -> Result<Vec<Consumer>, StoreError> {
-        self.main
-            .read(|connection| {
-                Box::pin(async move {
-                    let sql = "SELECT id, name, plan, created_ms FROM consumers ORDER BY name";
-                    let rows = sqlx::query(sql).fetch_all(connection).await?;
-                    Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
-                })
-            })
-            .await
+        self.main.read(|connection| Box::pin(all(connection))).await
     }
 
     /// The consumer with this name.
@@ -127,6 +119,13 @@ impl Store {
             })
             .await
     }
+}
+
+/// Every consumer, by name.
+pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Consumer>, Fault> {
+    let sql = "SELECT id, name, plan, created_ms FROM consumers ORDER BY name";
+    let rows = sqlx::query(sql).fetch_all(connection).await?;
+    Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
 }
 
 async fn by_name(connection: &mut SqliteConnection, name: &str) -> Result<Consumer, Fault> {

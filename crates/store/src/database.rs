@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 
 pub(crate) use schema::{CALLS, MAIN, Schema};
 use writer::Writer;
@@ -90,9 +91,13 @@ impl Database {
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send,
     {
-        let failed = |error| StoreError::from_sqlite(&self.file, Arc::new(error));
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
+        let mut connection = self.reader().await?;
         read(&mut connection).await.map_err(|fault| fault.into_error(&self.file))
+    }
+
+    /// A connection to read on, for what must not be gathered first.
+    pub(crate) async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(|error| StoreError::from_sqlite(&self.file, Arc::new(error)))
     }
 
     /// The path of the file.

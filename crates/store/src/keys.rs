@@ -3,12 +3,14 @@
 mod insert;
 mod rotate;
 
-use callgate_model::{Key, KeyId};
+use callgate_model::{Consumer, Key, KeyId};
+use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Connection as _, Row, SqliteConnection};
 
 use crate::audit::{Act, Actor};
+use crate::consumers;
 use crate::error::{Fault, StoreError};
 use crate::row;
 use crate::store::Store;
@@ -29,9 +31,15 @@ macro_rules! select {
 // === impl Store ===
 
 impl Store {
-    /// Every key of the store, revoked and expired ones too: a caller is told which of these its key is.
-    pub async fn keys_all(&self) -> Result<Vec<Key>, StoreError> {
-        self.keys_list(None).await
+    /// Every consumer and every key as they are at one moment, the keys one by one: a million of them at once would take a
+    /// gigabyte. Revoked and expired ones too: a caller is told which of these its key is.
+    pub async fn keys_each<T>(
+        &self,
+        begin: impl FnOnce(Vec<Consumer>) -> T,
+        each: impl FnMut(&mut T, Key),
+    ) -> Result<T, StoreError> {
+        let mut connection = self.main.reader().await?;
+        each_key(&mut connection, begin, each).await.map_err(|fault| fault.into_error(self.main.file()))
     }
 
     /// The keys of a consumer, or of every one, oldest first.
@@ -97,6 +105,22 @@ impl Store {
             })
             .await
     }
+}
+
+async fn each_key<T>(
+    connection: &mut SqliteConnection,
+    begin: impl FnOnce(Vec<Consumer>) -> T,
+    mut each: impl FnMut(&mut T, Key),
+) -> Result<T, Fault> {
+    let mut moment = connection.begin().await?;
+    let mut into = begin(consumers::all(&mut moment).await?);
+    let mut rows = sqlx::query(select!("")).fetch(&mut *moment);
+    while let Some(row) = rows.try_next().await? {
+        each(&mut into, from_row(&row)?);
+    }
+    drop(rows);
+    moment.commit().await?;
+    Ok(into)
 }
 
 pub(crate) async fn by_id(connection: &mut SqliteConnection, id: KeyId) -> Result<Key, Fault> {

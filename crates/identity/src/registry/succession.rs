@@ -66,10 +66,7 @@ impl Registry {
     /// # Errors
     /// What the store says.
     pub async fn take_in(&self) -> Result<(), RegistryError> {
-        // Keys first: a consumer made between the two reads has no key among them, and one that is gone takes its own along.
-        let keys = self.0.store.keys_all().await?;
-        let consumers = self.0.store.consumers_list().await?;
-        self.0.table.take_over(&consumers, &keys, self.0.clock.unix_ms());
+        self.0.table.take_over(&self.0.store, self.0.clock.unix_ms()).await?;
         self.0.succession.tell().await;
         Ok(())
     }

@@ -45,7 +45,7 @@ async fn what_was_backed_up_comes_back() {
     let restored = Store::open(&target, Clock::manual(NOON_MS)).await.unwrap();
     let consumers = restored.consumers_list().await.unwrap();
     assert_eq!(consumers.iter().map(|consumer| consumer.name.as_str()).collect::<Vec<_>>(), ["ann"]);
-    assert_eq!(restored.keys_all().await.unwrap(), store.keys_all().await.unwrap());
+    assert_eq!(restored.keys_list(None).await.unwrap(), store.keys_list(None).await.unwrap());
     assert_eq!(new_key(&restored, 1, "k1").hash, new_key(&store, 1, "k1").hash, "the pepper came along");
     CallsDb::open(&target, 1 << 20).await.unwrap();
     let acts: Vec<String> =
