@@ -7,8 +7,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -33,7 +33,8 @@ pub struct Lockout {
     rule: ArcSwapOption<LockoutRule>,
     /// Sets of [`WAYS`] cells; an address belongs to one set. Whoever finds a set full takes the cell whose matter is
     /// over, else the one that began longest ago, and a locked one only when all are locked.
-    cells: Box<[Cell]>,
+    /// Made with the first failure: most gates at rest have none.
+    cells: OnceLock<Box<[Cell]>>,
     /// Seeded per process, so that nobody can choose addresses that push each other out.
     hasher: RandomState,
 }
@@ -72,11 +73,7 @@ impl Lockout {
     /// An empty memory; without a rule nobody is ever locked out.
     #[must_use]
     pub fn new(rule: Option<LockoutRule>) -> Lockout {
-        Lockout {
-            rule: ArcSwapOption::from_pointee(rule),
-            cells: (0..bounds::LOCKOUT_CELLS_MAX).map(|_| Cell::default()).collect(),
-            hasher: RandomState::new(),
-        }
+        Lockout { rule: ArcSwapOption::from_pointee(rule), cells: OnceLock::new(), hasher: RandomState::new() }
     }
 
     /// Takes over another rule, at a reload. Who is locked stays locked as long as the old rule said.
@@ -139,9 +136,10 @@ impl Lockout {
     }
 
     fn set(&self, tag: u64) -> &[Cell] {
-        let sets = self.cells.len() / WAYS;
+        let cells = self.cells.get_or_init(|| (0..bounds::LOCKOUT_CELLS_MAX).map(|_| Cell::default()).collect());
+        let sets = cells.len() / WAYS;
         let first = (tag as usize % sets) * WAYS;
-        self.cells.get(first..first + WAYS).unwrap_or_default()
+        cells.get(first..first + WAYS).unwrap_or_default()
     }
 
     /// An IPv6 customer holds a /64 at least, so that is what counts as one address.
