@@ -11,6 +11,6 @@ mod sockets;
 mod upgrade;
 
 pub use inherited::Inherited;
-pub use reload::Reloader;
+pub use reload::{Files, Reloader};
 pub use running::{Address, Leave, Running};
 pub use upgrade::Predecessor;

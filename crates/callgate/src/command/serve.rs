@@ -8,7 +8,7 @@ use callgate_config::{Loaded, Report};
 use callgate_gateway::Snapshot;
 use clap::Args;
 
-use crate::gateway::{Inherited, Leave, Predecessor, Reloader, Running, certificates};
+use crate::gateway::{Files, Inherited, Leave, Predecessor, Reloader, Running, certificates};
 use crate::moment::Moments;
 use crate::service::Manager;
 use crate::signals::{Heard, Signals};
@@ -35,6 +35,7 @@ impl Serve {
     pub async fn run(self) -> Result<()> {
         let signals = Signals::listen()?;
         let config = load(&self.config)?;
+        let files = Files::of(&self.config, &config);
         let (predecessor, inherited) = if self.upgrade {
             let (predecessor, inherited) = Predecessor::of(&config.data_dir).await?;
             (Some(predecessor), inherited)
@@ -42,7 +43,7 @@ impl Serve {
             (None, Inherited::from_service_manager()?)
         };
         let running = Running::start_with(config, inherited, predecessor).await?;
-        let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone());
+        let reloader = Reloader::new(&self.config, running.gate.clone(), running.registry.clone()).since(files);
         tell_ready(&running);
         follow_until_stopped(running, Some(reloader), signals).await
     }

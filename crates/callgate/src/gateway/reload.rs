@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use callgate_config::Loaded;
+use callgate_config::{Config, Loaded};
 use callgate_gateway::Gate;
 use callgate_gateway::gate::ReloadReport;
 use callgate_identity::Registry;
@@ -31,6 +31,10 @@ const LINKS_MAX: usize = 8;
 /// The file and those that it names, with what was in each; nothing where it could not be read.
 type Contents = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
+/// What a configuration was read from.
+#[derive(Debug)]
+pub struct Files(Contents);
+
 /// Takes a changed file over.
 #[derive(Debug, Clone)]
 pub struct Reloader {
@@ -45,6 +49,17 @@ pub struct Reloader {
     known: Arc<Mutex<Contents>>,
 }
 
+// === impl Files ===
+
+impl Files {
+    /// Those of a configuration that was read just now.
+    #[must_use]
+    pub fn of(path: &Path, config: &Config) -> Files {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Files(contents(std::iter::once(path).chain(config.watched.iter().cloned())))
+    }
+}
+
 // === impl Reloader ===
 
 impl Reloader {
@@ -52,10 +67,16 @@ impl Reloader {
     #[must_use]
     pub fn new(path: &Path, gate: Arc<Gate>, registry: Registry) -> Reloader {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut named = vec![path.clone()];
-        named.extend(gate.snapshot().config.watched.iter().cloned());
-        let known = Arc::new(Mutex::new(contents(named)));
+        let Files(known) = Files::of(&path, &gate.snapshot().config);
+        let known = Arc::new(Mutex::new(known));
         Reloader { path, gate, registry, turn: Arc::default(), problem: Arc::default(), known }
+    }
+
+    /// What differs from these is a change: the gate took its time to start, and they were read before.
+    #[must_use]
+    pub fn since(self, Files(known): Files) -> Reloader {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        self
     }
 
     /// Reads the file and takes it over, wholly or not at all. Blocks: reading certificates and compiling ten thousand

@@ -132,6 +132,30 @@ fn a_new_process_that_fails_leaves_the_old_one_as_it_was() {
 }
 
 #[test]
+fn a_file_that_changes_while_the_new_process_starts_is_taken_over() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let mut gate = shop(&upstream, "access: public");
+    let socket = gate.folder().canonicalize().unwrap().join("callgate-data/admin/sock").display().to_string();
+    let on_it =
+        || std::fs::read_to_string("/proc/net/unix").unwrap().lines().filter(|line| line.ends_with(&socket)).count();
+    assert_eq!(on_it(), 1, "the old process listens");
+    let (running, gate_now) = (gate.id().to_string(), &gate);
+    let signal = |name: &str| Output::of(Command::new("kill").args([name, &running]), b"").expect_success();
+    let _stopped = signal("-STOP");
+    let successor = std::thread::scope(|scope| {
+        let successor = scope.spawn(|| gate_now.successor());
+        // It asks when it has read its configuration, and has no answer yet.
+        wait_for("the new process to ask", || on_it() == 2);
+        gate_now.write(&gate_yaml("", &api("bank", &upstream.url(), "access: public")));
+        let _goes_on = signal("-CONT");
+        successor.join().unwrap().unwrap()
+    });
+    let mut old = gate.succeeded_by(successor);
+    wait_for("the changed file", || gate.call("GET /bank/a").send().status == 200);
+    assert_eq!(old.wait().code(), Some(0));
+}
+
+#[test]
 fn one_upgrade_at_a_time() {
     let upstream = ScriptedUpstream::answering("ok");
     let mut gate = shop(&upstream, "access: public");
