@@ -76,7 +76,8 @@ impl WebsocketFrame {
         (u16::from_be_bytes([code[0], code[1]]), String::from_utf8_lossy(reason).into_owned())
     }
 
-    fn read(mut read: impl FnMut(usize) -> Option<Vec<u8>>) -> Option<WebsocketFrame> {
+    /// Reads one frame, by what gives the next so many bytes; none when that gives none.
+    pub fn read(mut read: impl FnMut(usize) -> Option<Vec<u8>>) -> Option<WebsocketFrame> {
         let head = read(2)?;
         let masked = head[1] & 0x80 != 0;
         let length = match head[1] & 0x7f {

@@ -7,14 +7,17 @@ mod drain;
 mod idle;
 mod paced;
 mod stall;
+mod tunnel;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use callgate_model::bounds;
 use http::{Request, Response};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -27,6 +30,7 @@ pub use self::drain::{Drain, Entered};
 use self::idle::Streams;
 pub(crate) use self::paced::PacedBody;
 use self::stall::Stalling;
+use self::tunnel::{Sender, Tunnel};
 use crate::greet::{Greeted, Protocol, Replay};
 use crate::http1::{self, ConnectionError, Inspected, RequestBody};
 use crate::switch::Answering;
@@ -57,12 +61,17 @@ pub enum ServeError {
 #[derive(Debug, Clone)]
 pub struct Server {
     http2: http2::Builder<LocalExecutor>,
+    executor: LocalExecutor,
     timing: Timing,
 }
 
-/// Runs HTTP/2's stream tasks on the worker's own thread, so that calls need not be `Send`.
-#[derive(Debug, Clone, Copy)]
-pub struct LocalExecutor;
+/// Runs HTTP/2's tasks on the worker's own thread, so that calls need not be `Send`.
+#[derive(Debug, Clone, Default)]
+pub struct LocalExecutor {
+    /// Who keeps hold of the next task. hyper starts the one that sends for a session in the same step in which it takes
+    /// the answer that opens the session.
+    awaited: Rc<RefCell<Weak<Sender>>>,
+}
 
 // === impl Server ===
 
@@ -70,7 +79,8 @@ impl Server {
     /// Settings for connections with these clocks.
     #[must_use]
     pub fn new(timing: Timing) -> Server {
-        let mut http2 = http2::Builder::new(LocalExecutor);
+        let executor = LocalExecutor::default();
+        let mut http2 = http2::Builder::new(executor.clone());
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(bounds::H2_STREAMS_MAX)
@@ -81,8 +91,9 @@ impl Server {
             .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
             .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
             .keep_alive_interval(timing.idle_max / 2)
-            .keep_alive_timeout(timing.head_max);
-        Server { http2, timing }
+            .keep_alive_timeout(timing.head_max)
+            .enable_connect_protocol();
+        Server { http2, executor, timing }
     }
 
     /// Serves a connection until it ends, of itself or because the drain that it entered says so. `call` is called once per call; its error ends the connection (or the HTTP/2
@@ -121,14 +132,20 @@ impl Server {
     {
         let streams = Rc::new(Streams::new(&self.timing));
         let open = streams.clone();
-        let timing = self.timing;
-        let service = service_fn(move |request: Request<Incoming>| {
+        let (timing, executor, drain) = (self.timing, self.executor.clone(), draining.drain());
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let stream = open.open();
+            // The next task is this call's; a session whose head could not be written left its wish behind.
+            executor.await_nobody();
+            let tunnel = Tunnel::offered(&mut request, &executor, &drain, &timing);
             let request = request.map(|body| RequestBody::http2(PacedBody::new(body, &timing)));
             let answer = call(request, Inspected::Whole);
             async move {
                 let response = answer.await?;
-                Ok::<_, BoxError>(response.map(|body| Stalling::new(body, stream)))
+                match tunnel {
+                    None => Ok::<_, BoxError>(response.map(|body| Either::Left(Stalling::new(body, stream)))),
+                    Some(tunnel) => tunnel.answer(response, stream),
+                }
             }
         });
         let io = TokioIo::new(Replay::new(greeted.io, greeted.buffer));
@@ -159,9 +176,23 @@ impl Server {
 
 // === impl LocalExecutor ===
 
+impl LocalExecutor {
+    fn await_sender(&self, sender: &Rc<Sender>) {
+        self.awaited.replace(Rc::downgrade(sender));
+    }
+
+    fn await_nobody(&self) {
+        self.awaited.take();
+    }
+}
+
 impl<F: Future + 'static> Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let sender = self.awaited.take().upgrade();
+        let task = tokio::task::spawn_local(future);
+        if let Some(sender) = sender {
+            sender.hold(task.abort_handle());
+        }
     }
 }
 

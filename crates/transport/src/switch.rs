@@ -30,7 +30,8 @@ pub trait Session {
 
 /// The body of an answer, or a session in its stead.
 pub trait Answering: Body<Data = Bytes, Error = BoxError> + Sized {
-    /// The session. Asked only of an answer with status 101.
+    /// The session. Asked only of an answer that agrees to an [`Offer`]: of a 101, and over HTTP/2 of a 2xx to a stream that
+    /// was opened for another protocol (RFC 8441 section 4).
     ///
     /// # Errors
     /// There is none; the body is given back.

@@ -52,3 +52,4 @@ mod upstream_certificates;
 mod upstreams;
 mod waiting_answers;
 mod websocket;
+mod websocket_http2;

@@ -35,6 +35,7 @@ pub(crate) fn judge(
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return websocket::accept(call, routed, headers, body);
     }
+    websocket::declined(call, routed, parts.status)?;
     let bodiless = *call.record.method == *Method::HEAD.as_str()
         || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || body.is_end_stream() && body.size_hint().exact() == Some(0);

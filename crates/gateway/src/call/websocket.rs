@@ -14,7 +14,7 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::admit as phase;
@@ -29,7 +29,7 @@ use crate::worker::Worker;
 /// Both handshakes of one call.
 #[derive(Debug)]
 pub struct Handshake {
-    /// The client's key.
+    /// The client's key; none over HTTP/2, where the stream itself is the offer (RFC 8441 section 5).
     key: Option<HeaderValue>,
     /// The gate's own, once forwarded.
     own_key: String,
@@ -37,6 +37,15 @@ pub struct Handshake {
     terms: WebsocketTerms,
     /// Of the frames that the gate sends as a client.
     mask: [u8; 4],
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    /// Whether the client opened a stream of HTTP/2 for it.
+    fn is_stream(&self) -> bool {
+        self.key.is_none()
+    }
 }
 
 /// Read: notes an offer that is one. An offer of any other protocol is left alone, which refuses it (RFC 9110 section 7.8).
@@ -47,7 +56,8 @@ pub(super) fn offer(call: &mut Call<'_>, parts: &mut Parts) -> Result<(), Refuse
     if parts.extensions.get::<Offer>().is_none() {
         return Ok(());
     }
-    if !handshake::is_offered(&parts.headers) {
+    let is_stream = parts.version == Version::HTTP_2;
+    if !is_stream && !handshake::is_offered(&parts.headers) {
         parts.extensions.remove::<Offer>();
         return Ok(());
     }
@@ -56,9 +66,11 @@ pub(super) fn offer(call: &mut Call<'_>, parts: &mut Parts) -> Result<(), Refuse
         let detail = "The request is refused: a WebSocket is opened by a GET without a body (RFC 6455 section 4.1).";
         return Err(Refusal::new(Code::MalformedRequest, detail));
     }
-    handshake::check_key(&parts.headers).map_err(refused::head)?;
+    if !is_stream {
+        handshake::check_key(&parts.headers).map_err(refused::head)?;
+    }
     call.websocket = Some(Box::new(Handshake {
-        key: parts.headers.get(SEC_WEBSOCKET_KEY).cloned(),
+        key: parts.headers.get(SEC_WEBSOCKET_KEY).filter(|_| !is_stream).cloned(),
         own_key: String::new(),
         terms: WebsocketTerms::default(),
         mask: [0; 4],
@@ -84,15 +96,20 @@ pub(super) fn admit(call: &mut Call<'_>, routed: &Routed<'_>, headers: &HeaderMa
             WebsocketTerms::default()
         }
     };
+    let Some(handshake) = &mut call.websocket else { return Ok(()) };
+    if handshake.is_stream()
+        && let Some(route) = routed.routes.last().filter(|route| route.respond.is_some())
+    {
+        let detail = "This route gives a fixed answer (setting `respond`), and opens no WebSocket.";
+        return Err(Refusal::new(Code::UpgradeRefused, detail).rule(format!("{}.respond", route.guards.place)));
+    }
     if !handshake::has_version(headers) {
         let detail = "Only version 13 of WebSocket is spoken here (RFC 6455).";
         return Err(Refusal::new(Code::WebsocketVersion, detail)
             .field("upgrade", "websocket")
             .field("sec-websocket-version", "13"));
     }
-    if let Some(handshake) = &mut call.websocket {
-        handshake.terms = terms;
-    }
+    handshake.terms = terms;
     Ok(())
 }
 
@@ -112,6 +129,19 @@ pub(super) fn offer_upstream(call: &mut Call<'_>, worker: &Worker, headers: &mut
     if let Ok(key) = HeaderValue::from_str(&handshake.own_key) {
         headers.insert(SEC_WEBSOCKET_KEY, key);
     }
+}
+
+/// Inspect: the upstream answers, and opens no WebSocket. A stream is opened by any 2xx (RFC 8441 section 5), and there would
+/// be nobody behind it.
+///
+/// # Errors
+/// `upstream_invalid`.
+pub(super) fn declined(call: &Call<'_>, routed: &Routed<'_>, status: StatusCode) -> Result<(), Refused> {
+    if status.is_success() && call.websocket.as_deref().is_some_and(Handshake::is_stream) {
+        let detail = "The server of this API answered as if no WebSocket had been offered to it.";
+        return Err(Refusal::new(Code::UpstreamInvalid, detail).rule(format!("apis.{}.upstream", routed.api.name)));
+    }
+    Ok(())
 }
 
 /// Inspect: the upstream's 101 becomes the gate's.
@@ -139,18 +169,23 @@ pub(super) fn accept(
     for guards in routed.guards() {
         guards.fields.change_response(headers);
     }
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.remove(SEC_WEBSOCKET_ACCEPT);
-    let accept = handshake.key.map(|key| handshake::accept(key.as_bytes()));
-    if let Some(accept) = accept.and_then(|accept| HeaderValue::from_str(&accept).ok()) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    }
+    let status = match &handshake.key {
+        None => StatusCode::OK,
+        Some(key) => {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            if let Ok(accept) = HeaderValue::from_str(&handshake::accept(key.as_bytes())) {
+                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            }
+            StatusCode::SWITCHING_PROTOCOLS
+        }
+    };
     let WebsocketTerms { idle, lifetime, message_max } = handshake.terms;
     let until = Instant::now() + lifetime;
     let until = call.deadline.map_or(until, |total| total.min(until));
     let relay = Relay::new(upstream, Terms { idle, until, message_bytes_max: message_max }, handshake.mask);
     Ok(Answer {
-        status: StatusCode::SWITCHING_PROTOCOLS,
+        status,
         headers: std::mem::take(headers),
         content: Content::Websocket(Box::new(relay)),
     })

@@ -117,6 +117,11 @@ impl Entered {
         stage
     }
 
+    /// The connections that this one is among, for what must end with them too.
+    pub(crate) fn drain(&self) -> Drain {
+        Drain(Rc::clone(&self.connections))
+    }
+
     /// Whether the connection ends with the answer that begins now.
     pub(crate) fn ends(&self) -> bool {
         self.connections.stage.get() >= Stage::Ending

@@ -12,7 +12,7 @@ use crate::Timing;
 
 /// A response piece on a stream may take this many times longer than a write to a socket: it has up to
 /// `H2_SEND_BUFFER_BYTES`, of which a socket's progress would be seen and a stream's is not.
-const STREAM_STALL_FACTOR: u32 = 4;
+pub(super) const STREAM_STALL_FACTOR: u32 = 4;
 
 /// The open streams of one connection. hyper answers pings for ever and closes nothing by itself.
 pub(super) struct Streams {

@@ -13,7 +13,7 @@ type Sender = client::SendRequest<Full<Bytes>>;
 
 async fn connect(scene: Scene) -> (Sender, Rc<RefCell<Vec<String>>>, Drain, JoinHandle<Result<(), ServeError>>) {
     let Scene { client, calls, drain, served } = scene;
-    let (sender, connection) = client::handshake(LocalExecutor, TokioIo::new(client)).await.unwrap();
+    let (sender, connection) = client::handshake(LocalExecutor::default(), TokioIo::new(client)).await.unwrap();
     spawn_local(connection);
     (sender, calls, drain, served)
 }
@@ -148,7 +148,7 @@ fn a_body_that_trickles_is_a_timeout_here_too() {
             (format!("slow: {slow}"), text(408, String::new()))
         });
         let Scene { client, calls, drain: _drain, served: _served } = scene;
-        let (mut sender, connection) = client::handshake(LocalExecutor, TokioIo::new(client)).await.unwrap();
+        let (mut sender, connection) = client::handshake(LocalExecutor::default(), TokioIo::new(client)).await.unwrap();
         spawn_local(connection);
         let (bytes, body) = tokio::sync::mpsc::channel::<Bytes>(1);
         let request = Request::post("http://h/p").body(Trickle(body)).unwrap();
