@@ -115,6 +115,9 @@ pub const WEBSOCKET_IDLE_DEFAULT: Duration = Duration::from_secs(5 * 60);
 pub const WEBSOCKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of one message of a WebSocket, when the API does not say. The gate holds none; the server behind it may.
 pub const WEBSOCKET_MESSAGE_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// Fragments without a byte in one message of a WebSocket: no bound on bytes ends a message of them. Libraries that write a
+/// stream may begin or end it with one.
+pub const WEBSOCKET_EMPTY_FRAGMENTS_MAX: u32 = 64;
 /// Bytes of a WebSocket held in each direction, while the receiver takes no more.
 pub const WEBSOCKET_HELD_BYTES_MAX: usize = 16 * 1024;
 /// How long the other side may take to answer a Close; then the connections are cut.

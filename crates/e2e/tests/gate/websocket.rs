@@ -170,8 +170,15 @@ fn hostile_frames_end_it_and_never_pass() {
     assert_eq!(client.frame().payload.len(), 600, "the first fragment was within its bounds");
     client.send(piece(0x00));
     assert_eq!(client.frame().closing().0, 1009);
-    for bad in [WebsocketFrame::text("unmasked").bytes(), b"\xc1\x80mask".to_vec(), b"\x00\x80mask".to_vec()] {
-        assert_eq!(closed_after(&gate, &bad), 1002);
+    for (code, bad) in [
+        (1002, WebsocketFrame::text("unmasked").bytes()),
+        (1002, b"\xc1\x80mask".to_vec()),
+        (1002, b"\x00\x80mask".to_vec()),
+        (1002, WebsocketFrame::close(1005).masked().bytes()),
+        (1007, WebsocketFrame { first: 0x81, payload: b"no \xff text".to_vec(), masked: true }.bytes()),
+        (1008, [&b"\x01\x80mask"[..], &b"\x00\x80mask".repeat(100)].concat()),
+    ] {
+        assert_eq!(closed_after(&gate, &bad), code);
     }
     let record = record(&gate);
     assert_eq!(record["callgate.websocket.messages_in"], 0);
@@ -214,6 +221,26 @@ fn a_drain_says_goodbye_to_both_sides() {
     assert_eq!(gate.program().wait().code(), Some(0));
     assert_eq!(upstream.closed(), 1);
     assert_eq!(record(&gate)["callgate.end"], "draining");
+}
+
+#[test]
+fn an_upgrade_of_the_gate_says_goodbye_and_the_new_process_takes_over() {
+    let upstream = ScriptedUpstream::echoing_websockets();
+    let mut gate = shop(&upstream, OPEN);
+    let mut client = gate.call("GET /shop/live").open_websocket();
+    assert_eq!(client.send_frame(WebsocketFrame::text("to the old")).frame(), WebsocketFrame::text("to the old"));
+    let mut old = gate.upgrade();
+    assert_eq!(client.frame().closing(), (1001, "the gate is shutting down".to_owned()));
+    // Whoever hears it may come again at once, and is served by the new process, which stays.
+    let mut again = gate.call("GET /shop/live").open_websocket();
+    assert_eq!(client.rest(), b"");
+    drop(client);
+    assert_eq!(old.wait().code(), Some(0), "{}", old.lines().join("\n"));
+    assert_eq!(again.send_frame(WebsocketFrame::text("to the new")).frame(), WebsocketFrame::text("to the new"));
+    assert_eq!(again.send_frame(WebsocketFrame::close(1000)).frame(), WebsocketFrame::close(1000));
+    let told = old.lines().iter().any(|line| line.contains("\"callgate.end\":\"draining\""));
+    assert!(told, "the old process keeps the record: {}", old.lines().join("\n"));
+    assert_eq!(record(&gate)["callgate.end"], "complete");
 }
 
 #[test]

@@ -114,6 +114,8 @@ impl Ending {
             Ending::Gone(Side::Client) => "the client is gone",
             Ending::Gone(Side::Upstream) => "the server is gone",
             Ending::Faulty(_, FrameFault::TooLarge) => "a message is too large",
+            Ending::Faulty(_, FrameFault::Text) => "a text is not UTF-8",
+            Ending::Faulty(_, FrameFault::Empty) => "a message has too many empty fragments",
             Ending::Faulty(Side::Client, _) => "the client broke the protocol",
             Ending::Faulty(Side::Upstream, _) => "the server broke the protocol",
             Ending::Idle => "idle for too long",
@@ -125,7 +127,12 @@ impl Ending {
 }
 
 fn code_of(fault: FrameFault) -> u16 {
-    if fault == FrameFault::TooLarge { close::TOO_LARGE } else { close::PROTOCOL }
+    match fault {
+        FrameFault::TooLarge => close::TOO_LARGE,
+        FrameFault::Text => close::NO_TEXT,
+        FrameFault::Empty => close::POLICY,
+        _ => close::PROTOCOL,
+    }
 }
 
 // === impl Relay ===

@@ -1,10 +1,15 @@
 //! Frames: where each begins and ends, and whether it may come where it does (RFC 6455 section 5).
 //!
-//! The reader sees heads; payloads it only counts. What it has not judged must not pass on: half a head stays with the
-//! caller, who shows it again when more has come. So whoever is behind the gate never holds a part of a frame that is
-//! refused, and the gate can still put a Close of its own behind the last whole one.
+//! The reader judges heads, and of payloads whether a text is one; all else it only counts. What it has not judged must not
+//! pass on: half a head, and half a Close, stay with the caller, who shows them again when more has come. So whoever is behind
+//! the gate never holds a part of a frame whose head is refused, and the gate can still put a Close of its own behind the last
+//! whole one. Only a text that goes wrong in its middle leaves a frame that nobody can finish.
 
+use callgate_model::bounds;
 use thiserror::Error;
+
+use super::close;
+use super::text::Text;
 
 /// Bytes of a frame's head at most.
 pub const HEAD_BYTES_MAX: usize = 14;
@@ -13,6 +18,7 @@ const CONTROL_BYTES_MAX: u64 = 125;
 
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
+const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 
 /// Who sends the frames that a reader reads. A client masks them, a server does not (RFC 6455 section 5.1).
@@ -42,12 +48,18 @@ pub enum FrameFault {
     /// A control frame in pieces, or a longer one than may be.
     #[error("a control frame is fragmented or longer than 125 bytes")]
     Control,
-    /// A Close with half a code.
-    #[error("a Close frame has a payload of one byte")]
+    /// A Close with half a code, or with one that is never sent.
+    #[error("a Close frame has a code that may not be sent")]
     Close,
     /// A continuation of nothing, or a message within a message.
     #[error("a fragment is out of order")]
     Fragment,
+    /// A text, or the reason of a Close, is not UTF-8.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// The message goes on and on in fragments without a byte.
+    #[error("a message has too many empty fragments")]
+    Empty,
     /// The message has, or would have, more bytes than it may.
     #[error("a message is too large")]
     TooLarge,
@@ -59,11 +71,22 @@ pub struct FrameReader {
     from: Sender,
     message_bytes_max: u64,
     at: At,
-    /// Bytes of the message that has begun and not ended.
-    message: Option<u64>,
+    /// The message that has begun and not ended.
+    message: Option<Message>,
     messages: u64,
     bytes: u64,
-    close: Option<Code>,
+    /// That of the Close that has passed.
+    close: Option<u16>,
+}
+
+/// What is known of a message so far.
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    /// Of all its frames whose heads have passed.
+    bytes: u64,
+    /// None of a binary one.
+    text: Option<Text>,
+    empty_fragments: u32,
 }
 
 #[derive(Debug)]
@@ -73,6 +96,8 @@ enum At {
         /// Bytes still to come, at least one.
         left: u64,
         kind: Kind,
+        /// What the next four are masked with.
+        mask: [u8; 4],
     },
     /// Behind a Close: nothing may follow (RFC 6455 section 5.5.1).
     Closed,
@@ -81,21 +106,11 @@ enum At {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Of a message; `last` when the message ends with it.
-    Data {
-        last: bool,
-    },
-    Close {
-        mask: [u8; 4],
-    },
+    Data { last: bool },
+    /// Whole: what its payload says.
+    Close { code: u16 },
     /// Ping or Pong.
     Other,
-}
-
-/// The code of a Close frame, as far as it has come.
-#[derive(Debug, Clone, Copy, Default)]
-struct Code {
-    value: u16,
-    bytes: u8,
 }
 
 /// How much of some bytes may pass on.
@@ -109,9 +124,14 @@ pub struct Passed {
 
 /// A head that was understood.
 struct Head {
+    /// Its own; of a Close, those of the whole frame.
     bytes: usize,
+    /// Of the payload that is still to come.
     payload: u64,
     kind: Kind,
+    mask: [u8; 4],
+    /// The message that it is of, with this frame.
+    message: Option<Message>,
 }
 
 /// The bytes of a Close frame. A client's is masked; `reason` is cut to what fits.
@@ -153,26 +173,27 @@ impl FrameReader {
                     Ok(None) => return Passed { bytes: passed, fault: None },
                     Ok(Some(head)) => {
                         passed += head.bytes;
-                        self.at = At::Payload { left: head.payload, kind: head.kind };
+                        self.message = head.message;
+                        self.at = At::Payload { left: head.payload, kind: head.kind, mask: head.mask };
                         if head.payload == 0 {
                             self.end(head.kind);
                         }
                     }
                     Err(fault) => return Passed { bytes: passed, fault: Some(fault) },
                 },
-                At::Payload { left, kind } => {
+                At::Payload { left, mut mask, kind } => {
                     if rest.is_empty() {
                         return Passed { bytes: passed, fault: None };
                     }
                     let most = usize::try_from(left).unwrap_or(usize::MAX);
                     let (piece, _) = rest.split_at_checked(most).unwrap_or((rest, &[]));
-                    passed += piece.len();
-                    let left = left - piece.len() as u64;
-                    self.at = At::Payload { left, kind };
-                    match kind {
-                        Kind::Data { .. } => self.bytes += piece.len() as u64,
-                        Kind::Close { mask } => self.close.get_or_insert_default().add(piece, mask),
-                        Kind::Other => {}
+                    let taken = self.payload(piece, left, kind, mask);
+                    passed += taken;
+                    let left = left - taken as u64;
+                    mask.rotate_left(taken % 4);
+                    self.at = At::Payload { left, kind, mask };
+                    if taken < piece.len() {
+                        return Passed { bytes: passed, fault: Some(FrameFault::Text) };
                     }
                     if left == 0 {
                         self.end(kind);
@@ -180,6 +201,24 @@ impl FrameReader {
                 }
             }
         }
+    }
+
+    /// Takes the next of the bytes that are left of a payload; fewer than all if the one behind them makes a text none.
+    fn payload(&mut self, piece: &[u8], left: u64, kind: Kind, mask: [u8; 4]) -> usize {
+        let Kind::Data { last } = kind else { return piece.len() };
+        let mut taken = piece.len();
+        if let Some(Message { text: Some(text), .. }) = &mut self.message {
+            let before = *text;
+            taken = text.take(piece, mask);
+            if last && taken as u64 == left && !text.is_whole() {
+                // With its last byte the receiver would have the whole message.
+                taken -= 1;
+                *text = before;
+                text.take(piece.get(..taken).unwrap_or_default(), mask);
+            }
+        }
+        self.bytes += taken as u64;
+        taken
     }
 
     /// Whether what has passed ends with a whole frame.
@@ -194,11 +233,10 @@ impl FrameReader {
         matches!(self.at, At::Closed)
     }
 
-    /// The code of the Close that has passed; [`super::close::NO_CODE`] for one without.
+    /// The code of the Close that has passed; [`close::NO_CODE`] for one without.
     #[must_use]
     pub fn close_code(&self) -> Option<u16> {
-        let code = self.close.unwrap_or_default();
-        self.is_closed().then_some(if code.bytes < 2 { super::close::NO_CODE } else { code.value })
+        self.close
     }
 
     /// Messages that have passed to their end.
@@ -241,32 +279,52 @@ impl FrameReader {
             return Err(FrameFault::Close);
         }
         let Some((payload, rest)) = length(short, rest)? else { return Ok(None) };
-        let message = self.message.unwrap_or_default().saturating_add(payload);
-        if !is_control && message > self.message_bytes_max {
-            return Err(FrameFault::TooLarge);
-        }
+        let message = if is_control { self.message } else { Some(self.message_with(opcode, payload, last)?) };
         let (mask, rest) = match (masked, rest) {
             (false, rest) => ([0; 4], rest),
             (true, [one, two, three, four, rest @ ..]) => ([*one, *two, *three, *four], rest),
             (true, _) => return Ok(None),
         };
-        let kind = match opcode {
-            CLOSE => Kind::Close { mask },
-            9 | 10 => Kind::Other,
-            _ => Kind::Data { last },
+        let bytes = bytes.len() - rest.len();
+        let (bytes, payload, kind) = match opcode {
+            CLOSE => {
+                let length = usize::try_from(payload).unwrap_or_default();
+                let Some(said) = rest.get(..length) else { return Ok(None) };
+                (bytes + length, 0, Kind::Close { code: close_code(said, mask)? })
+            }
+            9 | 10 => (bytes, payload, Kind::Other),
+            _ => (bytes, payload, Kind::Data { last }),
         };
-        if !is_control {
-            self.message = Some(message);
+        Ok(Some(Head { bytes, payload, kind, mask, message }))
+    }
+
+    /// The message with another frame of it.
+    fn message_with(&self, opcode: u8, payload: u64, last: bool) -> Result<Message, FrameFault> {
+        let new = Message { bytes: 0, text: (opcode == TEXT).then(Text::default), empty_fragments: 0 };
+        let mut message = self.message.unwrap_or(new);
+        message.bytes = message.bytes.saturating_add(payload);
+        if message.bytes > self.message_bytes_max {
+            return Err(FrameFault::TooLarge);
         }
-        Ok(Some(Head { bytes: bytes.len() - rest.len(), payload, kind }))
+        if payload == 0 && last && message.text.is_some_and(|text| !text.is_whole()) {
+            return Err(FrameFault::Text);
+        }
+        if payload == 0 && !last {
+            message.empty_fragments += 1;
+            if message.empty_fragments > bounds::WEBSOCKET_EMPTY_FRAGMENTS_MAX {
+                return Err(FrameFault::Empty);
+            }
+        }
+        Ok(message)
     }
 
     /// A frame has ended.
     fn end(&mut self, kind: Kind) {
-        self.at = match kind {
-            Kind::Close { .. } => At::Closed,
-            _ => At::Head,
-        };
+        self.at = At::Head;
+        if let Kind::Close { code } = kind {
+            self.at = At::Closed;
+            self.close = Some(code);
+        }
         if kind == (Kind::Data { last: true }) {
             self.messages += 1;
             self.message = None;
@@ -291,20 +349,19 @@ fn length(short: u64, rest: &[u8]) -> Result<Option<(u64, &[u8])>, FrameFault> {
     Ok(Some((length, rest)))
 }
 
-// === impl Code ===
-
-impl Code {
-    fn add(&mut self, piece: &[u8], mask: [u8; 4]) {
-        let [first, second, ..] = mask;
-        for byte in piece.iter().take(2) {
-            match self.bytes {
-                0 => self.value = u16::from(byte ^ first) << 8,
-                1 => self.value |= u16::from(byte ^ second),
-                _ => return,
-            }
-            self.bytes += 1;
-        }
+/// What the payload of a Close says (RFC 6455 sections 5.5.1 and 7.4).
+fn close_code(payload: &[u8], mask: [u8; 4]) -> Result<u16, FrameFault> {
+    let mut plain = payload.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    let code = match (plain.next(), plain.next()) {
+        (None, _) => return Ok(close::NO_CODE),
+        (Some(first), Some(second)) => u16::from_be_bytes([first, second]),
+        (Some(_), None) => return Err(FrameFault::Close),
+    };
+    if !close::may_be_sent(code) {
+        return Err(FrameFault::Close);
     }
+    let reason: Vec<u8> = plain.collect();
+    std::str::from_utf8(&reason).map(|_| code).map_err(|_| FrameFault::Text)
 }
 
 #[cfg(test)]

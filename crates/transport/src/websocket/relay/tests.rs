@@ -109,6 +109,9 @@ async fn what_a_client_may_not_send_never_passes() {
         (&b"\x82\xff\x00\x00\x00\x00\x40\x00\x00\x00"[..], 1009, "a message is too large"),
         (b"\x83\x80", 1002, "the client broke the protocol"),
         (b"\x81\x05hello", 1002, "the client broke the protocol"),
+        // 1005, which stands for a Close without a code.
+        (b"\x88\x82\x00\x00\x00\x00\x03\xed", 1002, "the client broke the protocol"),
+        (b"\x88\x83\x00\x00\x00\x00\x03\xe8\xff", 1007, "a text is not UTF-8"),
     ] {
         let mut scene = Scene::new();
         scene.client.write_all(&[&masked("good"), bad].concat()).await.unwrap();
@@ -128,6 +131,22 @@ async fn what_a_server_may_not_send_never_passes() {
     let reason = "the server broke the protocol";
     assert_eq!((client, server), ([text("good"), told(1011, reason)].concat(), told_upstream(1002, reason)));
     assert_eq!(ending, Ending::Faulty(Side::Upstream, FrameFault::Mask));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_goes_wrong_is_cut_in_its_middle() {
+    let mut scene = Scene::new();
+    scene.client.write_all(b"\x81\x84\x00\x00\x00\x00ab\xffc").await.unwrap();
+    let (client, server, ending) = scene.end().await;
+    assert_eq!(client, told(1007, "a text is not UTF-8"));
+    assert_eq!(server, b"\x81\x84\x00\x00\x00\x00ab", "nothing can follow half a frame");
+    assert_eq!(ending, Ending::Faulty(Side::Client, FrameFault::Text));
+
+    let mut scene = Scene::new();
+    scene.server.write_all(b"\x81\x02a\xff").await.unwrap();
+    let (client, server, ending) = scene.end().await;
+    assert_eq!((&*client, server), (&b"\x81\x02a"[..], told_upstream(1007, "a text is not UTF-8")));
+    assert_eq!(ending, Ending::Faulty(Side::Upstream, FrameFault::Text));
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,6 +59,14 @@ fn faults_are_told_at_the_head_and_nothing_of_it_passes() {
         (b"\x09\x00", Control),
         (b"\x89\x7e\x00\x7e", Control),
         (b"\x88\x01\x03", Close),
+        (b"\x88\x02\x03\xe7", Close),
+        (b"\x88\x02\x03\xec", Close),
+        (b"\x88\x02\x03\xed", Close),
+        (b"\x88\x02\x03\xee", Close),
+        (b"\x88\x02\x03\xf7", Close),
+        (b"\x88\x02\x07\xd0", Close),
+        (b"\x88\x02\x13\x88", Close),
+        (b"\x88\x04\x03\xe8a\xff", Text),
         (b"\x80\x00", Fragment),
         (b"\x81\x7e\x00\x7d", Length),
         (b"\x81\x7f\x00\x00\x00\x00\x00\x00\xff\xff", Length),
@@ -101,13 +109,42 @@ fn nothing_follows_a_close() {
     assert_eq!(check(b"\x88\x00", 2, None).close_code(), Some(1005));
     let mut reader = FrameReader::new(Sender::Client, 0);
     let masked = close_frame(4321, "because", MASK);
-    let (head, payload) = masked.split_at(6);
-    assert_eq!(reader.pass(head, false).bytes, 6);
-    for byte in payload {
-        assert_eq!(reader.close_code(), None);
-        reader.pass(&[*byte], false);
+    for length in 0..masked.len() {
+        assert_eq!(reader.pass(&masked[..length], false), Passed { bytes: 0, fault: None }, "a Close passes whole");
     }
+    assert_eq!(reader.pass(&masked, false).bytes, masked.len());
     assert_eq!(reader.close_code(), Some(4321));
+}
+
+#[test]
+fn a_text_that_is_none_never_passes_whole() {
+    let text = |first, payload: &[u8]| frame(first, payload, None);
+    // Fragments may cut a character, and a ping may come in between.
+    let cut = [text(0x01, b"\xe2"), text(0x89, b"\xff"), text(0x00, b"\x82"), text(0x80, b"\xac")].concat();
+    assert_eq!(check(&cut, cut.len(), None).messages(), 1);
+    check(&text(0x82, b"\xff\xfe"), 4, None);
+    for (bad, passes) in [
+        (text(0x81, b"abc\xff"), 5),
+        (text(0x81, b"abc\xe2\x82"), 6),
+        ([text(0x01, b"\xe2\x82"), text(0x80, b"A")].concat(), 6),
+        ([text(0x01, b"\xe2\x82"), text(0x80, b"")].concat(), 4),
+        ([text(0x01, b"\xe2\x82"), text(0x00, b""), text(0x80, b"\x82\x82")].concat(), 9),
+    ] {
+        let mut reader = check(&bad, passes, Some(FrameFault::Text));
+        assert_eq!(reader.messages(), 0);
+        let again = reader.pass(&bad[passes..], true);
+        let between = reader.is_between_frames();
+        assert_eq!(again, Passed { bytes: 0, fault: (!between).then_some(FrameFault::Text) }, "and never does");
+    }
+}
+
+#[test]
+fn a_message_of_empty_fragments_has_an_end() {
+    let most = bounds::WEBSOCKET_EMPTY_FRAGMENTS_MAX as usize;
+    let (begin, empty, ping) = (frame(0x02, b"", None), frame(0x00, b"", None), frame(0x89, b"", None));
+    let all = [begin.clone(), empty.repeat(most - 1), ping, frame(0x80, b"", None), begin, empty.repeat(most)].concat();
+    let reader = check(&all, all.len() - 2, Some(FrameFault::Empty));
+    assert_eq!(reader.messages(), 1);
 }
 
 #[test]
@@ -128,10 +165,16 @@ proptest! {
     /// Frames of any kind, in pieces of any size, come to the same as in one.
     #[test]
     fn every_split_reads_the_same(
-        frames in prop::collection::vec((prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88, 0xc1]), 0..300_usize), 1..12),
+        frames in prop::collection::vec((prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88, 0xc1]), 0..300_usize, prop::sample::select(vec!["\u{5}", "\u{20ac}", "\u{4}\u{1f600}"]), 0..4_usize), 1..12),
         cuts in prop::collection::vec(1..40_usize, 1..40),
     ) {
-        let bytes: Vec<u8> = frames.iter().flat_map(|(first, length)| frame(*first, &vec![5; *length], MASK)).collect();
+        let bytes: Vec<u8> = frames
+            .iter()
+            .flat_map(|(first, length, text, skipped)| {
+                let payload: Vec<u8> = text.bytes().cycle().skip(*skipped).take(*length).collect();
+                frame(*first, &payload, MASK)
+            })
+            .collect();
         let mut whole = FrameReader::new(Sender::Client, 700);
         let expect = whole.pass(&bytes, false);
         let mut reader = FrameReader::new(Sender::Client, 700);
