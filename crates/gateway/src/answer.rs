@@ -1,5 +1,7 @@
 //! Answers: the gate's own, and what every answer carries, whoever made it.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use callgate_config::Respond;
 use callgate_model::record::End;
@@ -16,6 +18,7 @@ use http::{Response, StatusCode};
 use crate::body::{AnswerBody, BodyTimes, UpstreamBody};
 use crate::call::{Call, Incoming};
 use crate::watch::Watch;
+use crate::worker::Worker;
 
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_REFUSED: HeaderName = HeaderName::from_static("callgate-refused");
@@ -47,7 +50,7 @@ pub enum Content {
 }
 
 /// Ends a call with an answer.
-pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
+pub fn finish(mut call: Call<'_>, answer: Answer, worker: &Rc<Worker>) -> Response<AnswerBody> {
     let Answer { status, mut headers, content } = answer;
     mark(&mut call, &mut headers);
     call.record.status = status.as_u16();
@@ -55,7 +58,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
         call.enter(Phase::Record);
     }
     let is_head = &*call.record.method == "HEAD";
-    let watch = Watch::over(call.take_watched_key());
+    let credential = call.take_credential();
     let guard = call.record;
     let body = match content {
         Content::Whole(bytes) if is_head && !bytes.is_empty() => {
@@ -64,8 +67,8 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
             AnswerBody::whole(Bytes::new(), guard)
         }
         Content::Whole(bytes) => AnswerBody::whole(bytes, guard),
-        Content::Upstream(body, times) => AnswerBody::upstream(body, times, watch, guard),
-        Content::Websocket(relay) => AnswerBody::websocket(relay, watch, guard),
+        Content::Upstream(body, times) => AnswerBody::upstream(body, times, Watch::over(credential, worker), guard),
+        Content::Websocket(relay) => AnswerBody::websocket(relay, Watch::over(credential, worker), guard),
     };
     respond(status, headers, body)
 }

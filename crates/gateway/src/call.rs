@@ -22,6 +22,7 @@ mod state;
 mod websocket;
 
 use admit::BodyHint;
+pub(crate) use certificate::Held;
 pub use certificate::Shown;
 pub use guard::CallGuard;
 pub use read::Incoming;
@@ -58,7 +59,7 @@ async fn answered(worker: Rc<Worker>, arrival: Arrival, request: Request<ClientB
     let snapshot = worker.snapshot();
     let mut call = Call::begin(&worker, &snapshot, arrival, &request);
     match pass(&mut call, &worker, request).await {
-        Ok(answer) => answer::finish(call, answer),
+        Ok(answer) => answer::finish(call, answer, &worker),
         Err(refusal) => answer::refuse(call, refusal),
     }
 }

@@ -8,7 +8,7 @@ use callgate_transport::upstream::Side;
 use callgate_transport::websocket::{Ending, Relay};
 
 use crate::call::CallGuard;
-use crate::watch::Watch;
+use crate::watch::{Lapsed, Watch};
 
 /// An open WebSocket. Of the configuration that let it in it keeps nothing.
 #[derive(Debug)]
@@ -28,8 +28,10 @@ impl Websocket {
 
 impl Session for Websocket {
     fn poll(&mut self, client: &mut dyn Duplex, draining: bool, context: &mut Context<'_>) -> Poll<()> {
-        if self.watch.poll_revoked(context) {
-            self.relay.end(Ending::Revoked);
+        match self.watch.poll_lapsed(context) {
+            Some(Lapsed::Revoked) => self.relay.end(Ending::Revoked),
+            Some(Lapsed::Expired) => self.relay.end(Ending::Expired),
+            None => {}
         }
         if draining {
             self.relay.end(Ending::Draining);
@@ -65,7 +67,9 @@ fn closer(ending: Ending) -> Closer {
     match ending {
         Ending::Closed(Side::Client, _) | Ending::Gone(Side::Client) => Closer::Client,
         Ending::Closed(Side::Upstream, _) | Ending::Gone(Side::Upstream) => Closer::Upstream,
-        Ending::Faulty(..) | Ending::Idle | Ending::Lifetime | Ending::Draining | Ending::Revoked => Closer::Gate,
+        Ending::Faulty(..) | Ending::Idle | Ending::Lifetime | Ending::Draining | Ending::Revoked | Ending::Expired => {
+            Closer::Gate
+        }
     }
 }
 
@@ -78,5 +82,6 @@ fn end(ending: Ending) -> End {
         Ending::Idle | Ending::Lifetime => End::TimedOut,
         Ending::Draining => End::Draining,
         Ending::Revoked => End::Revoked,
+        Ending::Expired => End::Expired,
     }
 }

@@ -11,6 +11,7 @@ use callgate_transport::upstream::Pool;
 use crate::Gate;
 use crate::limiter::Permit;
 use crate::snapshot::Snapshot;
+use crate::watch::Posts;
 
 /// What a worker has of its own.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Worker {
     random: Cell<u64>,
     /// Calls under way on this worker.
     running: Arc<AtomicU64>,
+    /// Credentials of those that take long.
+    posts: Posts,
 }
 
 // === impl Worker ===
@@ -35,7 +38,7 @@ impl Worker {
     pub fn new(gate: Arc<Gate>, seed: u64) -> Rc<Worker> {
         let snapshot = RefCell::new(Rc::new(gate.snapshot()));
         let running = gate.running_counter();
-        Rc::new(Worker { gate, pool: Pool::new(), snapshot, random: Cell::new(seed), running })
+        Rc::new(Worker { gate, pool: Pool::new(), snapshot, random: Cell::new(seed), running, posts: Posts::default() })
     }
 
     /// The gate.
@@ -48,6 +51,11 @@ impl Worker {
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Credentials that are looked at now and then.
+    pub(crate) fn posts(&self) -> &Posts {
+        &self.posts
     }
 
     /// The configuration for a call that begins now.

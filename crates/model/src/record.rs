@@ -125,6 +125,8 @@ pub enum End {
     Draining,
     /// Its credential was revoked while it ran.
     Revoked,
+    /// Its credential expired while it ran.
+    Expired,
 }
 
 /// The HTTP version spoken with the client.
@@ -165,6 +167,7 @@ impl End {
             End::TimedOut => "timed_out",
             End::Draining => "draining",
             End::Revoked => "revoked",
+            End::Expired => "expired",
         }
     }
 }

@@ -32,6 +32,7 @@ mod hostile_bytes;
 mod hostile_http2_upstreams;
 mod http2_upstreams;
 mod ips_and_proxies;
+mod lapsing;
 mod limits;
 mod many_reloads;
 mod max_connections;

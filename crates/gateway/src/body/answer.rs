@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{BoxError, UpstreamBody, cleaned};
 use crate::call::CallGuard;
-use crate::watch::Watch;
+use crate::watch::{Lapsed, Watch};
 use crate::websocket::Websocket;
 
 /// The body of an answer.
@@ -46,11 +46,16 @@ struct Upstream {
     /// When the last byte came since the alarm was set.
     moved_at: Option<Instant>,
     watch: Watch,
-    /// It takes long enough for its key to be looked at.
+    /// It takes long enough for its credential to be looked at.
     watched: bool,
+    /// Pieces so far.
+    frames: u8,
     /// Bytes of the request that had passed when the alarm was set: an answer is not late while its request still comes.
     asked: u64,
 }
+
+/// From this piece on an answer has its credential looked at, however fast it comes: nearly all are over by then.
+const FRAMES_UNWATCHED: u8 = 32;
 
 /// How long an upstream's body may take.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +73,8 @@ struct TimedOut;
 
 /// The other one.
 #[derive(Debug, thiserror::Error)]
-#[error("the credential of the call was revoked")]
-struct Revoked;
+#[error("the credential of the call has lapsed: {0:?}")]
+struct CredentialLapsed(Lapsed);
 
 // === impl AnswerBody ===
 
@@ -97,7 +102,8 @@ impl AnswerBody {
             guard.complete();
         }
         let left = body.size_hint().exact();
-        let upstream = Upstream { body, left, times, alarm: None, moved_at: None, watch, watched: false, asked: 0 };
+        let upstream =
+            Upstream { body, left, times, alarm: None, moved_at: None, watch, watched: false, frames: 0, asked: 0 };
         AnswerBody { content: Content::Upstream(upstream), guard }
     }
 }
@@ -154,13 +160,21 @@ impl Upstream {
         context: &mut Context<'_>,
         guard: &mut CallGuard,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.watched && self.watch.is_revoked() {
-            return revoked(guard);
+        if self.watched
+            && let Some(lapsed) = self.watch.lapsed()
+        {
+            return broken_off(guard, lapsed);
         }
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 guard.sent(length);
+                self.frames = self.frames.saturating_add(1);
+                // One that never lets us wait would otherwise never be looked at.
+                if self.frames == FRAMES_UNWATCHED {
+                    self.watched = true;
+                    self.watch.poll_lapsed(context);
+                }
                 self.moved_at = self.alarm.is_some().then(Instant::now);
                 if let Some(left) = &mut self.left {
                     *left = left.saturating_sub(length as u64);
@@ -197,11 +211,11 @@ impl Upstream {
         if self.alarm.is_none() {
             self.asked = asked();
         }
-        let has_key = self.watch.has_key();
+        let is_watched = self.watch.is_over_any();
         let moved_at = &mut self.moved_at;
         let alarm = self.alarm.get_or_insert_with(|| {
             let now = Instant::now();
-            let first = if has_key { next(now).min(now + bounds::CREDENTIAL_WATCHED_AFTER) } else { next(now) };
+            let first = if is_watched { next(now).min(now + bounds::CREDENTIAL_WATCHED_AFTER) } else { next(now) };
             *moved_at = Some(now);
             Box::pin(tokio::time::sleep_until(first))
         });
@@ -219,14 +233,20 @@ impl Upstream {
             };
             alarm.as_mut().reset(due);
         }
-        if self.watched && self.watch.poll_revoked(context) {
-            return revoked(guard);
+        if self.watched
+            && let Some(lapsed) = self.watch.poll_lapsed(context)
+        {
+            return broken_off(guard, lapsed);
         }
         Poll::Pending
     }
 }
 
-fn revoked(guard: &mut CallGuard) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-    guard.broke(End::Revoked);
-    Poll::Ready(Some(Err(Box::new(Revoked))))
+fn broken_off(guard: &mut CallGuard, lapsed: Lapsed) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    let end = match lapsed {
+        Lapsed::Revoked => End::Revoked,
+        Lapsed::Expired => End::Expired,
+    };
+    guard.broke(end);
+    Poll::Ready(Some(Err(Box::new(CredentialLapsed(lapsed)))))
 }

@@ -7,7 +7,7 @@ use callgate_identity::KeyFault;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 
-use super::certificate;
+use super::certificate::{self, Held};
 use super::credential::Presented;
 use super::route::Routed;
 use super::state::Call;
@@ -50,16 +50,18 @@ fn by_key(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Re
 
 fn by_certificate(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
     let caller = certificate::caller(call, routed)?;
+    call.held = Held::of(call, &caller);
     call.record.consumer = Some(Arc::clone(&caller.consumer().name));
     call.caller = Some(caller);
     Ok(())
 }
 
 /// The certificate beside a key: it must be of the key's own consumer, or a stolen key would do with any certificate.
-fn same_consumer(call: &Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
+fn same_consumer(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
     let by_certificate = certificate::caller(call, routed)?;
     let by_key = call.caller.as_ref().map(|caller| caller.consumer().id);
     if by_key == Some(by_certificate.consumer().id) {
+        call.held = Held::of(call, &by_certificate);
         return Ok(());
     }
     let detail = "The key and the client certificate are not of one consumer.";

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
@@ -16,12 +15,13 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
-use super::certificate::Shown;
+use super::certificate::{Held, Shown};
 use super::guard::CallGuard;
 use super::websocket::Handshake;
 use crate::Gate;
 use crate::caller::Caller;
 use crate::snapshot::{ListenerPolicy, Snapshot};
+use crate::watch::Credential;
 use crate::worker::Worker;
 
 /// What the connection knows of a call before its head is read.
@@ -70,7 +70,9 @@ pub struct Call<'a> {
     pub refused_if_body: Option<Refused>,
     /// Who calls, once known.
     pub caller: Option<Caller>,
-    /// The rule that asks for a credential only watches, so that its revocation ends nothing either.
+    /// The certificate that says so, or that was asked for beside the key that does.
+    pub held: Option<Held>,
+    /// The rule that asks for a credential only watches, so that its end ends nothing either.
     pub access_only_watches: bool,
     /// `RateLimit-Policy` and `RateLimit` so far.
     pub rates: Rates,
@@ -161,6 +163,7 @@ impl<'a> Call<'a> {
             accept: Vec::new(),
             refused_if_body: None,
             caller: None,
+            held: None,
             access_only_watches: false,
             rates: Rates::default(),
             websocket: None,
@@ -193,12 +196,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The key whose revocation ends the call, if it has one.
-    pub(crate) fn take_watched_key(&mut self) -> Option<Arc<KeyEntry>> {
-        match self.caller.take() {
-            Some(Caller::Key(entry)) if !self.access_only_watches => Some(entry),
+    /// The credential whose end ends the call, if it has one.
+    pub(crate) fn take_credential(&mut self) -> Option<Credential> {
+        let key = match self.caller.take() {
+            Some(Caller::Key(entry)) => Some(entry),
             _ => None,
-        }
+        };
+        let certificate = self.held.take();
+        let counts = (key.is_some() || certificate.is_some()) && !self.access_only_watches;
+        counts.then_some(Credential { key, certificate })
     }
 
     /// Whether the caller takes no JSON, so that a refusal is told in plain text.

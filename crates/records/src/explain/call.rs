@@ -65,6 +65,9 @@ fn title(record: &CallRecord) -> String {
         (None, End::Revoked) => {
             format!("{call} was answered with {}, and ended because its credential was revoked", record.status)
         }
+        (None, End::Expired) => {
+            format!("{call} was answered with {}, and ended because its credential expired", record.status)
+        }
         (None, End::TimedOut) => format!("{call} was answered with {}, and ended by a time bound", record.status),
         (None, _) if record.would_refuse.is_empty() => match &record.upstream {
             Some(upstream) if upstream.status == Some(record.status) && record.status >= 400 => {
@@ -149,6 +152,7 @@ fn stop(record: &CallRecord) -> String {
             End::TimedOut => "a time bound ended the call".to_owned(),
             End::Draining => "the gate was shutting down".to_owned(),
             End::Revoked => "the credential was revoked meanwhile".to_owned(),
+            End::Expired => "the credential expired meanwhile".to_owned(),
             End::Complete | End::Refused => String::new(),
         },
     }

@@ -44,6 +44,8 @@ pub enum Ending {
     Draining,
     /// The client's credential was revoked.
     Revoked,
+    /// The client's credential has expired.
+    Expired,
 }
 
 /// A session. Dropped, it cuts the server's connection.
@@ -96,7 +98,7 @@ impl Ending {
             Ending::Gone(Side::Upstream) | Ending::Faulty(Side::Upstream, _) => Some(close::SERVER_BROKE),
             Ending::Faulty(Side::Client, fault) => Some(code_of(fault)),
             Ending::Idle | Ending::Lifetime | Ending::Draining => Some(close::GOING_AWAY),
-            Ending::Revoked => Some(close::POLICY),
+            Ending::Revoked | Ending::Expired => Some(close::POLICY),
         }
     }
 
@@ -122,6 +124,7 @@ impl Ending {
             Ending::Lifetime => "open for too long",
             Ending::Draining => "the gate is shutting down",
             Ending::Revoked => "the credential was revoked",
+            Ending::Expired => "the credential has expired",
         }
     }
 }
