@@ -73,7 +73,8 @@ pub(crate) fn run(names: &[&str]) -> Result<bool> {
 
 fn programs() -> Result<()> {
     tools::programs()?;
-    tools::grpcio()
+    tools::grpcio()?;
+    tools::websocket_libraries()
 }
 
 fn clippy() -> Result<()> {

@@ -20,6 +20,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nghttp", "nghttp2-client"),
     ("nginx", "nginx"),
     ("node", "nodejs"),
+    ("npm", "npm"),
     ("openssl", "openssl"),
     ("nsenter", "util-linux"),
     ("python3", "python3-venv"),
@@ -50,6 +51,9 @@ pub(crate) const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 const ENVOY_VERSION: &str = "1.40.0";
 /// Google's gRPC library for Python, from PyPI; a wheel, nothing is compiled.
 const GRPCIO_VERSION: &str = "1.85.3";
+/// A WebSocket library for Python, from PyPI, and one for node, from npm: both ends of tests.
+const WEBSOCKETS_VERSION: &str = "17.4";
+const WS_VERSION: &str = "8.23.0";
 const OHA_VERSION: &str = "1.16.0";
 
 /// Installs the programs that tests need and that are missing, with apt.
@@ -97,6 +101,29 @@ pub(crate) fn grpcio() -> Result<()> {
         return Ok(());
     }
     virtual_environment(&folder, &format!("grpcio=={GRPCIO_VERSION}"))
+}
+
+/// WebSocket libraries that others wrote, below `target`, where tests look for them: Python's `websockets` and node's `ws`.
+///
+/// # Errors
+/// How to install them by hand.
+pub(crate) fn websocket_libraries() -> Result<()> {
+    let python = shell::target().join("tools/websockets");
+    let asked = ["-c", "import websockets; print(websockets.__version__)"];
+    let found = shell::output(Command::new(python.join("bin/python")).args(asked));
+    if !found.is_ok_and(|found| found.trim() == WEBSOCKETS_VERSION) {
+        virtual_environment(&python, &format!("websockets=={WEBSOCKETS_VERSION}"))?;
+    }
+    let node = shell::target().join("tools/ws");
+    let has = std::fs::read_to_string(node.join("node_modules/ws/package.json"))
+        .is_ok_and(|package| package.contains(&format!("\"version\": \"{WS_VERSION}\"")));
+    if has {
+        return Ok(());
+    }
+    let package = format!("ws@{WS_VERSION}");
+    let fixed = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"];
+    shell::run(Command::new("npm").args(fixed).arg(&node).arg(&package))
+        .with_context(|| format!("{package} is needed from npm, in {}", node.display()))
 }
 
 /// A virtual environment of Python with this package in it.

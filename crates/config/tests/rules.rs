@@ -473,6 +473,13 @@ fn several_methods_become_several_routes() {
 #[test]
 fn a_protocol_fits_its_server() {
     check(&api("upstream: { server: \"http://127.0.0.1:9000\", protocol: http2 }"), &[]);
+    let http2 = |scheme: &str, lines: &str| {
+        api(&format!("upstream: {{ server: \"{scheme}://127.0.0.1:9000\", protocol: http2 }}\n{lines}"))
+    };
+    let no_effect = "at `websocket`: `websocket` has no effect with `protocol: http2`";
+    check(&http2("http", "websocket: allow"), &[no_effect, "an API of their own, with `protocol: http1`"]);
+    check(&http2("https", "routes: [GET /a: { websocket: { idle: 1m } }]"), &[no_effect, "write `protocol: auto`"]);
+    check(&http2("http", "websocket: refuse"), &[]);
     check(&api("upstream: { server: \"https://books.example.com\", protocol: auto }"), &[]);
     check(
         &api("upstream: { server: \"http://127.0.0.1:9000\", protocol: auto }"),

@@ -48,13 +48,34 @@ pub fn nghttp(arguments: &[&str]) -> Output {
 #[must_use]
 #[track_caller]
 pub fn python_with_grpc() -> PathBuf {
+    installed("grpcio/bin/python")
+}
+
+/// A python that has the library `websockets`: `cargo xtask test tools` makes it.
+#[must_use]
+#[track_caller]
+pub fn python_with_websockets() -> PathBuf {
+    installed("websockets/bin/python")
+}
+
+/// A node that can `require("ws")`: `cargo xtask test tools` installs that.
+#[must_use]
+#[track_caller]
+pub fn node_with_ws() -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", installed("ws/node_modules"));
+    command
+}
+
+/// What `cargo xtask test tools` has put below `target/tools`.
+#[track_caller]
+fn installed(place: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
     // A test is in `target/debug/deps`, another program in `target/debug`.
-    let pythons = program.ancestors().skip(2).take(2).map(|target| target.join("tools/grpcio/bin/python"));
-    pythons
-        .into_iter()
-        .find(|python| python.is_file())
-        .unwrap_or_else(|| panic!("no tools/grpcio beside {}: run `cargo xtask test tools` first", program.display()))
+    let mut places = program.ancestors().skip(2).take(2).map(|target| target.join("tools").join(place));
+    places
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("no tools/{place} beside {}: run `cargo xtask test tools` first", program.display()))
 }
 
 /// Runs a line of shell in a folder.

@@ -37,6 +37,9 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
     }
     effect::check(walk, &fields, &guards, &read.limits, &routes);
     effect::check_unlisted(walk, &fields, unlisted, &routes);
+    if let Some(upstream) = &upstream {
+        effect::check_websocket(walk, &fields, upstream, &guards, &routes);
+    }
     Some(Api {
         name: entry.key.clone(),
         host,

@@ -2,7 +2,7 @@
 
 use callgate_model::{Limit, Subject};
 
-use crate::config::{Access, Guards, Unlisted};
+use crate::config::{Access, Guards, Unlisted, Upstream, UpstreamProtocol, Websocket};
 use crate::read::limits::{self, Placed};
 use crate::read::{guards, route};
 use crate::walk::{Fields, Walk};
@@ -102,5 +102,29 @@ pub(super) fn check_unlisted(
     if unlisted == Some(Unlisted::Forward) && routes.iter().any(all) {
         let message = "`unlisted` has no effect beside the route `* /**`, which lists every call";
         walk.error(span, message, "leave it out");
+    }
+}
+
+/// A WebSocket is asked for upstream over HTTP/1.1, whatever the caller speaks.
+pub(super) fn check_websocket(
+    walk: &mut Walk<'_>,
+    fields: &Fields<'_>,
+    upstream: &Upstream,
+    guards: &Guards,
+    routes: &[route::Read],
+) {
+    if upstream.protocol != UpstreamProtocol::Http2 {
+        return;
+    }
+    let opens = |guards: &Guards| matches!(guards.websocket, Some(Websocket::Allow(_)));
+    let own = opens(guards).then(|| fields.place("websocket"));
+    let opening = routes.iter().filter(|read| read.first_of_several && opens(&read.route.guards));
+    for span in own.into_iter().chain(opening.map(|read| read.place("websocket"))) {
+        let message = "`websocket` has no effect with `protocol: http2`: WebSockets are opened upstream over HTTP/1.1";
+        let help = match upstream.tls {
+            true => "write `protocol: auto`: other calls share connections of HTTP/2 as before",
+            false => "give these routes an API of their own, with `protocol: http1`",
+        };
+        walk.error(span, message, help);
     }
 }

@@ -53,4 +53,6 @@ mod upstream_certificates;
 mod upstreams;
 mod waiting_answers;
 mod websocket;
+mod websocket_clients;
 mod websocket_http2;
+mod websocket_upstreams;

@@ -7,6 +7,7 @@ use callgate_config::{Rule, Websocket, WebsocketTerms};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_transport::switch::Offer;
+use callgate_transport::upstream::Protocol;
 use callgate_transport::websocket::{Relay, Terms};
 use callgate_wire::websocket::handshake;
 use http::header::{
@@ -96,6 +97,12 @@ pub(super) fn admit(call: &mut Call<'_>, routed: &Routed<'_>, headers: &HeaderMa
             WebsocketTerms::default()
         }
     };
+    // The file says so at its line; this is for observe mode, where every offer goes on.
+    if routed.api.servers.iter().all(|member| member.server.protocol() == Protocol::Http2) {
+        let detail = "The server of this API is spoken to in HTTP/2 alone, and WebSockets are opened over HTTP/1.1.";
+        let rule = format!("apis.{}.upstream.protocol", routed.api.name);
+        return Err(Refusal::new(Code::UpgradeRefused, detail).rule(rule));
+    }
     let Some(handshake) = &mut call.websocket else { return Ok(()) };
     if handshake.is_stream()
         && let Some(route) = routed.routes.last().filter(|route| route.respond.is_some())
@@ -184,9 +191,5 @@ pub(super) fn accept(
     let until = Instant::now() + lifetime;
     let until = call.deadline.map_or(until, |total| total.min(until));
     let relay = Relay::new(upstream, Terms { idle, until, message_bytes_max: message_max }, handshake.mask);
-    Ok(Answer {
-        status,
-        headers: std::mem::take(headers),
-        content: Content::Websocket(Box::new(relay)),
-    })
+    Ok(Answer { status, headers: std::mem::take(headers), content: Content::Websocket(Box::new(relay)) })
 }
