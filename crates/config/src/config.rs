@@ -285,6 +285,25 @@ pub struct Upstream {
     pub tls_ca: Option<PathBuf>,
     /// What its servers are shown when they ask for a certificate.
     pub tls_certificate: Option<Certificate>,
+    /// How its servers are asked whether they are well.
+    pub health: Option<UpstreamHealth>,
+}
+
+/// How the servers of an upstream are asked whether they are well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamHealth {
+    /// A path on the server, with a query or without.
+    pub path: String,
+    /// Between two checks of a server.
+    pub every: Duration,
+    /// Until the whole answer; at most `every`.
+    pub timeout: Duration,
+    /// Good statuses; any from 200 to 299 if there is none.
+    pub statuses: Vec<u16>,
+    /// Good checks in a row before a server that was left out is let in.
+    pub rise: u32,
+    /// Failed ones before it is left out.
+    pub fall: u32,
 }
 
 /// One server of an upstream.

@@ -140,6 +140,10 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             let own = if setting.name == "ca" { own } else { own + &rest(&pair) };
             (String::new(), format!("upstream: {{ server: \"https://h\", tls: {{ {own} }} }}"), String::new())
         }
+        "upstream_health" => {
+            let own = if setting.name == "path" { own } else { own + &rest(&[("path", "/healthz")]) };
+            (String::new(), format!("upstream: {{ server: \"http://h\", health: {{ {own} }} }}"), String::new())
+        }
         "keys" | "ip" | "paths" | "websocket" => {
             (String::new(), format!("{}: {{ {own} }}", section.name), String::new())
         }

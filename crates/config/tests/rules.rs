@@ -305,7 +305,6 @@ fn upstreams() {
     check_api("upstream: { servers: [\"http://a\", \"http://127.0.0.1:8080\"] }", &["the gate itself"]);
     check_api("upstream: { host: caller }", &["`server` is missing in `apis.bookshop.upstream`"]);
     check_api("upstream: { server: \"http://a\", servers: [\"http://a\"] }", &["say the same"]);
-    check_api("upstream: { server: \"http://a\", health: /healthz }", &["does not read `health` yet"]);
     check_api("upstream: { server: \"https://a\", tls: { ca: x.pem } }", &["`x.pem` is not readable"]);
     check_api("upstream: { server: \"https://a\", tls: { ca: /dev/null } }", &["`/dev/null` is not a file"]);
 }

@@ -9,6 +9,7 @@ use callgate_config::Config;
 use callgate_identity::{KeyTable, Lockout, LockoutRule};
 use callgate_model::{Clock, bounds};
 use callgate_records::RecorderHandle;
+use tokio::sync::watch;
 
 use crate::limiter::Addresses;
 use crate::memory::Memory;
@@ -20,6 +21,8 @@ use crate::snapshot::{CompileError, Snapshot, same_sockets};
 pub struct Gate {
     /// The compiled configuration; swapped whole.
     snapshot: ArcSwap<Snapshot>,
+    /// Told of each reload, for whoever does something by the configuration without a call.
+    reloaded: watch::Sender<()>,
     /// Who may call. Not in the snapshot: keys change one by one.
     pub keys: Arc<KeyTable>,
     /// Addresses that guess.
@@ -77,6 +80,7 @@ impl Gate {
         Gate {
             snapshots: Mutex::new(vec![Arc::downgrade(&snapshot)]),
             snapshot: ArcSwap::new(snapshot),
+            reloaded: watch::Sender::new(()),
             keys,
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
@@ -120,7 +124,14 @@ impl Gate {
         let after = Arc::new(after);
         self.held().push(Arc::downgrade(&after));
         self.snapshot.store(after);
+        self.reloaded.send_replace(());
         Ok(report)
+    }
+
+    /// Changes with each reload from now on.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<()> {
+        self.reloaded.subscribe()
     }
 
     /// How many configurations are in memory: the one for new calls, what workers saw last, and what calls under way began

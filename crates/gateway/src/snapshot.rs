@@ -16,7 +16,7 @@ use callgate_config::{
 };
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::{ByName, CertificateFacts, ClientTlsSet, ServerTls, Tickets};
-use callgate_transport::upstream::{Room, Servers};
+use callgate_transport::upstream::{Check, Room, Servers};
 use http::{HeaderName, Method};
 
 pub use authorities::Asked;
@@ -114,6 +114,8 @@ pub struct Api {
     pub keys: KeyPlaces,
     /// The servers that answer.
     pub servers: Servers,
+    /// How they are asked whether they are well.
+    pub health: Option<Health>,
     /// Put before every forwarded path.
     pub base_path: String,
     /// Send the caller's `Host`.
@@ -132,6 +134,19 @@ pub struct Api {
     pub keep_override_headers: bool,
     /// Whether any place of it takes keys: then key fields never go upstream.
     pub takes_keys: bool,
+}
+
+/// How servers are asked whether they are well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What one check is.
+    pub check: Check,
+    /// Between two checks of a server.
+    pub every: Duration,
+    /// Good ones in a row before a server that was left out is let in.
+    pub rise: u32,
+    /// Failed ones before it is left out.
+    pub fall: u32,
 }
 
 /// Where a key may stand.

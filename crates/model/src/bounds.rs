@@ -93,6 +93,16 @@ pub const UPSTREAM_CONNECTIONS_MAX: u32 = 60_000;
 pub const UPSTREAM_ROOM_TIME_MAX: Duration = Duration::from_secs(1);
 /// Calls that wait so at one time, for one server; those that come after are refused at once.
 pub const UPSTREAM_WAITING_MAX: usize = 1_024;
+/// The shortest time between two health checks of a server; more of them tell nothing new and are load.
+pub const HEALTH_EVERY_MIN: Duration = Duration::from_millis(100);
+/// The longest: an hour that nobody looks is no check.
+pub const HEALTH_EVERY_MAX: Duration = Duration::from_secs(3600);
+/// Checks in a row that may be asked for before a server is left out, or let in.
+pub const HEALTH_IN_A_ROW_MAX: u32 = 100;
+/// Bytes of the body of a server's health that are read; whatever follows is not waited for.
+pub const HEALTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Health checks at one time: a thousand silent servers must not hold a thousand descriptors for them.
+pub const HEALTH_CHECKS_MAX: usize = 64;
 /// Idle connections kept per worker and server.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 /// Calls at one time on an HTTP/2 connection to an upstream; servers allow 100 to 250.

@@ -13,6 +13,7 @@
 
 mod body;
 mod budget;
+mod check;
 mod choice;
 mod connect;
 mod connection;
@@ -33,6 +34,7 @@ mod upload;
 
 pub use self::body::UpstreamBody;
 pub use self::budget::Budget;
+pub use self::check::{Check, CheckFault};
 pub use self::choice::{Member, Servers, Tried};
 pub use self::error::{BodyError, Kind, Side, UpstreamError};
 pub use self::pool::{Failure, Pool, PoolStats, Sent};

@@ -1,4 +1,4 @@
-//! What a scrape shows beside the metrics made from records: connections, memory, configurations, certificates.
+//! What a scrape shows beside the metrics made from records: connections, memory, configurations, certificates, servers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +51,11 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     rooms(gate, "callgate_upstream_connections_max", "How many there may be.", Room::max);
     rooms(gate, "callgate_upstream_calls_waiting", "Calls that wait for one of them.", Room::waiting);
     let read = Arc::downgrade(gate);
+    let help = "1 for a server that gets calls; 0 while it is left out, by failed calls or by health checks.";
+    recorder.register_gauges("callgate_upstream_healthy", help, &["api", "server"], move || {
+        read.upgrade().map_or_else(Vec::new, |gate| servers(&gate.snapshot()))
+    });
+    let read = Arc::downgrade(gate);
     let help = "When the certificate ends that an API's servers are shown, Unix seconds.";
     recorder.register_gauges("callgate_upstream_certificate_ends_seconds", help, &["api", "name"], move || {
         read.upgrade().map_or_else(Vec::new, |gate| own_certificates(&gate.snapshot()))
@@ -65,6 +70,17 @@ fn rooms(gate: &Arc<Gate>, name: &'static str, help: &'static str, read: fn(&Roo
         let rooms = snapshot.iter().flat_map(|snapshot| &snapshot.rooms);
         rooms.map(|(api, server, room)| (vec![api.to_string(), server.to_string()], f64::from(read(room)))).collect()
     });
+}
+
+/// Which servers get calls.
+fn servers(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
+    let members = snapshot.hosts.apis().flat_map(|api| api.servers.iter().map(|member| (&*api.name, member)));
+    let stand = members.map(|(api, member)| {
+        (vec![api.to_owned(), (*member.name).to_owned()], f64::from(u8::from(!member.standing.is_left_out())))
+    });
+    let mut stand: Vec<_> = stand.collect();
+    stand.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    stand
 }
 
 /// When each certificate ends. One line for each name: of an RSA and an ECDSA certificate for the same one, the moment that

@@ -11,6 +11,7 @@ use callgate_admin::socket::AdminSocket;
 use callgate_admin::{Desk, Operations};
 use callgate_config::{Config, LogTarget};
 use callgate_gateway::health::{self, Probers};
+use callgate_gateway::health_checks::HealthChecks;
 use callgate_gateway::plane::{Patience, Plane};
 use callgate_gateway::quota::Quotas;
 use callgate_gateway::{Gate, Snapshot};
@@ -52,6 +53,7 @@ pub struct Running {
     /// Where the admin API answers over TCP.
     pub admin: Option<Address>,
     plane: Plane,
+    checks: HealthChecks,
     recorder: RecorderGuard,
     tasks: Vec<JoinHandle<()>>,
     /// Health.
@@ -149,6 +151,7 @@ impl Running {
             None => AdminSocket::bind(&config.data_dir)?,
         };
         let plane = Plane::start(&gate, bound, workers, seed())?;
+        let checks = HealthChecks::start(&gate)?;
         super::gauges::register(&gate, &plane.connections);
         let operations = Arc::new(RunningGate {
             gate: Arc::clone(&gate),
@@ -180,6 +183,7 @@ impl Running {
             health: health_address,
             admin: admin_address,
             plane,
+            checks,
             recorder,
             tasks,
             telling,
@@ -238,8 +242,12 @@ impl Running {
             );
         }
         let patience = Patience { within: drain.timeout, leaves_idle: leave != Leave::AtOnce };
-        let plane = self.plane;
-        let stopping = tokio::task::spawn_blocking(move || plane.stop(patience));
+        let (plane, checks) = (self.plane, self.checks);
+        let stop = move || {
+            plane.stop(patience);
+            checks.stop();
+        };
+        let stopping = tokio::task::spawn_blocking(stop);
         if leave == Leave::HandedOver {
             // Their connections too end with the next answer, and whoever is about to ask must not find it cut.
             let _in_time = tokio::time::timeout(drain.timeout, self.probers.gone()).await;

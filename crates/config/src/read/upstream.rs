@@ -1,5 +1,6 @@
 //! The upstream of an API, and URLs.
 
+mod health;
 mod servers;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     let protocol = fields.read(walk, "protocol", |walk, entry| walk.choice(entry, &entry.value, &protocols));
     let max_connections =
         fields.read(walk, "max_connections", |walk, entry| walk.count32(entry, 1, bounds::UPSTREAM_CONNECTIONS_MAX));
+    let health = fields.read(walk, "health", |walk, entry| health::health(walk, entry, section(own, "health")?));
     let section = section(own, "tls")?;
     let tls = fields.read(walk, "tls", |walk, entry| tls(walk, entry, section));
     match (fields.has("server"), fields.has("servers")) {
@@ -62,6 +64,7 @@ pub(super) fn upstream(walk: &mut Walk<'_>, entry: &Entry, api: &'static Section
     upstream.protocol = protocol.unwrap_or_default();
     upstream.max_connections = max_connections;
     (upstream.tls_ca, upstream.tls_certificate) = tls.unwrap_or_default();
+    upstream.health = health;
     Some(upstream)
 }
 
@@ -100,6 +103,7 @@ fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
         max_connections: None,
         tls_ca: None,
         tls_certificate: None,
+        health: None,
     }
 }
 

@@ -238,7 +238,13 @@ static UPSTREAM: Section = Section {
             "Whom the gate trusts as the server, and the certificate that it shows to it.",
             "{ ca: tls/ca.pem, certificate: tls/gate.pem, key: tls/gate.key }",
         ),
-        Setting::later("health", "leave it out: upstream servers are not probed yet"),
+        Setting::new(
+            "health",
+            Either(&[Text("a path on the servers"), Kind::Section(&UPSTREAM_HEALTH)]),
+            "Asks each server whether it is well, and sends no calls to one that is not. A path alone is the section with \
+             its defaults.",
+            "/healthz",
+        ),
     ]],
 };
 
@@ -261,6 +267,39 @@ static UPSTREAM_SERVER: Section = Section {
             "19",
         )
         .default("1"),
+    ]],
+};
+
+static UPSTREAM_HEALTH: Section = Section {
+    name: "upstream_health",
+    title: "apis.NAME.upstream.health",
+    doc: "How each server is asked whether it is well: by this process once, whatever the number of workers.",
+    groups: &[&[
+        Setting::new(
+            "path",
+            Text("a path on the servers"),
+            "Asked with GET, as it is written: the path of the servers' URLs is not put before it.",
+            "/healthz",
+        )
+        .needed(),
+        Setting::new("every", Duration, "Between two checks of a server, give or take a tenth.", "5s").default("5s"),
+        Setting::new("timeout", Duration, "Until the whole answer; at most `every`.", "1s")
+            .default("2s, or `every` if that is less"),
+        Setting::new("status", Many(&Count(100, 599)), "Good statuses.", "[200, 204]").default("any from 200 to 299"),
+        Setting::new(
+            "fall",
+            Count(1, bounds::HEALTH_IN_A_ROW_MAX as u64),
+            "Failed checks in a row before a server gets no more calls.",
+            "3",
+        )
+        .default("3"),
+        Setting::new(
+            "rise",
+            Count(1, bounds::HEALTH_IN_A_ROW_MAX as u64),
+            "Good checks in a row before it gets calls again, few at first.",
+            "2",
+        )
+        .default("2"),
     ]],
 };
 

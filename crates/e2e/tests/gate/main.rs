@@ -28,6 +28,7 @@ mod first_minutes;
 mod forwarding;
 mod grpc;
 mod h2_frames;
+mod health_checks;
 mod hostile_bytes;
 mod hostile_http2_upstreams;
 mod http2_upstreams;

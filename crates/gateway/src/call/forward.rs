@@ -24,6 +24,7 @@ use super::state::Call;
 use super::websocket;
 use crate::body::{Progress, RequestBody, UpstreamBody};
 use crate::caller::Caller;
+use crate::chain::chain;
 use crate::snapshot::Api;
 use crate::worker::Worker;
 
@@ -266,7 +267,7 @@ fn refusal(unanswered: &Unanswered, call: &Call<'_>, api: &Api) -> Refused {
     let Unanswered::Failed(error) = unanswered else {
         return Refusal::new(Code::NoHealthyUpstream, "No server of this API is fit to be asked at the moment.")
             .rule(format!("apis.{}.upstream", api.name))
-            .gate_side("every server failed its last calls, and is left out or comes back slowly")
+            .gate_side("every server failed its last calls or its health checks, and is left out or comes back slowly")
             .retry_after_ns(api.servers.out_for_ns(call.now_ns()));
     };
     if error.kind == Kind::NoDescriptor {
@@ -331,16 +332,4 @@ fn out_of_asked(call: &Call<'_>, asked: Duration) -> Refused {
     );
     Refusal::new(Code::UpstreamTimeout, detail)
         .gate_side(format!("{} sent no response head before the caller's deadline", server(call)))
-}
-
-/// An error with its sources, for the operator.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -7,14 +7,15 @@ use callgate_config as config;
 use callgate_config::{Access, Config, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
-use callgate_transport::upstream::{Member, Protocol, Room, Server, Servers};
+use callgate_transport::upstream::{Check, Member, Protocol, Room, Server, Servers};
 use callgate_wire::path;
-use http::{HeaderName, HeaderValue, Method};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use thiserror::Error;
 
 use super::authorities::{Asked, KnownAuthority};
 use super::{
-    Api, Cells, Guards, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
+    Api, Cells, Guards, Health, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
 };
 use crate::policy::Watched;
 use crate::policy::content::TypeList;
@@ -158,6 +159,15 @@ fn protocol(protocol: config::UpstreamProtocol) -> Protocol {
     }
 }
 
+fn health(health: &config::UpstreamHealth) -> Health {
+    let check = Check {
+        path: PathAndQuery::try_from(&*health.path).unwrap_or(PathAndQuery::from_static("/")),
+        statuses: health.statuses.iter().filter_map(|status| StatusCode::from_u16(*status).ok()).collect(),
+        timeout: health.timeout,
+    };
+    Health { check, every: health.every, rise: health.rise, fall: health.fall }
+}
+
 fn listener(
     index: usize,
     listen: &config::Listen,
@@ -260,6 +270,7 @@ impl Compiler<'_> {
             matching_path: path::matching_form(&api.path).into_owned(),
             keys,
             servers: self.servers(api)?,
+            health: api.upstream.health.as_ref().map(health),
             base_path: api.upstream.base_path.clone(),
             host_from_caller: api.upstream.host_from_caller,
             guards,

@@ -78,6 +78,11 @@ impl Server {
         Server(Arc::new(Inner { room: Some(room), ..Inner::clone(&self.0) }))
     }
 
+    /// The same server, with a connection beside those that calls may have.
+    pub(super) fn without_bound(&self) -> Server {
+        Server(Arc::new(Inner { room: None, ..Inner::clone(&self.0) }))
+    }
+
     /// Its name or address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {

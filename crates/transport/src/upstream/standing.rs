@@ -6,6 +6,8 @@
 //! A server that fails several calls in a row is left out for a moment. Then one call tries it. If that one is answered, the
 //! server may have as many calls at a time as it has answered since, until it has answered enough of them: the calls that
 //! piled up meanwhile don't all run to it at once. If not, it is left out for twice as long. Decision 0010 says why.
+//!
+//! Health checks leave it out too, and let it in again, whatever calls say of it (decision 0011).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -27,6 +29,8 @@ const TRIAL_FOR_REPEATABLE: Duration = Duration::from_secs(1);
 const WARM_AFTER: u32 = 128;
 /// After this long it may in any case.
 const WARM_WITHIN: Duration = Duration::from_secs(10);
+/// In the place of a moment: until its health checks say otherwise.
+const BY_CHECKS: u64 = u64::MAX;
 
 /// A server's standing.
 #[derive(Debug, Default)]
@@ -36,6 +40,7 @@ pub struct Standing {
     /// Failures since the last answer.
     failures: AtomicU32,
     /// Left out until this moment, monotonic nanoseconds, and after it until a call has tried it. 0: it is not.
+    /// [`BY_CHECKS`]: no call may try it.
     out_until_ns: AtomicU64,
     /// How often it was left out since it last was warm: each time is twice as long.
     times_out: AtomicU32,
@@ -94,9 +99,40 @@ impl Standing {
         }
     }
 
-    /// Nanoseconds until it may be tried again, if it is left out.
+    /// Whether it is left out, by calls or by health checks.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.out_until_ns.load(Ordering::Relaxed) != 0
+    }
+
+    /// Leaves it out until health checks let it in. Says whether that is new.
+    pub fn leave_out_by_checks(&self) -> bool {
+        self.out_until_ns.swap(BY_CHECKS, Ordering::Relaxed) != BY_CHECKS
+    }
+
+    /// Health checks succeed: what they left out has calls again, few at first; and what calls left out, once its time is
+    /// over, before a call must try it. Says whether it was left out.
+    pub fn let_in_by_checks(&self, now_ns: u64) -> bool {
+        match self.out_until_ns.load(Ordering::Relaxed) {
+            0 => false,
+            until => (until == BY_CHECKS || until <= now_ns) && self.take_back(now_ns, until),
+        }
+    }
+
+    /// No checks are made any more: what they left out is judged by its calls alone.
+    pub fn end_checks(&self, now_ns: u64) {
+        if self.out_until_ns.load(Ordering::Relaxed) == BY_CHECKS {
+            self.take_back(now_ns, BY_CHECKS);
+        }
+    }
+
+    /// Nanoseconds until it may be tried again, if it is left out. Nobody knows what a check will say: that is the longest
+    /// that calls leave a server out.
     pub(super) fn out_for_ns(&self, now_ns: u64) -> u64 {
-        self.out_until_ns.load(Ordering::Relaxed).saturating_sub(now_ns)
+        match self.out_until_ns.load(Ordering::Relaxed) {
+            BY_CHECKS => ns(bounds::LEFT_OUT_TIME_MAX),
+            until => until.saturating_sub(now_ns),
+        }
     }
 
     fn has_room(&self, now_ns: u64) -> bool {
@@ -137,14 +173,14 @@ impl Standing {
         Some(Place { standing: Arc::clone(self), trial: true })
     }
 
-    /// Lets it have calls again, few at first.
-    fn take_back(&self, now_ns: u64) {
+    /// Lets it have calls again, few at first, if it is still left out as it was. Says whether it is by this.
+    fn take_back(&self, now_ns: u64, known: u64) -> bool {
         self.cold.store(WARM_AFTER, Ordering::Relaxed);
         self.warm_at_ns.store(now_ns + ns(WARM_WITHIN), Ordering::Relaxed);
         // Calls that it still has from before are no part of the herd.
         self.room.store(self.in_flight() + 1, Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
-        self.out_until_ns.store(0, Ordering::Relaxed);
+        self.out_until_ns.compare_exchange(known, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Leaves it out from now on; says for how long, unless somebody else just did.
@@ -175,8 +211,8 @@ impl Place {
     /// The head of an answer has come. Says whether the server is back by it.
     pub fn answered(&mut self, now_ns: u64) -> bool {
         if std::mem::take(&mut self.trial) {
-            self.standing.take_back(now_ns);
-            return true;
+            let until = self.standing.out_until_ns.load(Ordering::Relaxed);
+            return until != BY_CHECKS && self.standing.take_back(now_ns, until);
         }
         let Standing { failures, times_out, room, cold, .. } = &*self.standing;
         if failures.load(Ordering::Relaxed) != 0 {
@@ -201,9 +237,12 @@ impl Place {
     pub(super) fn failed(&mut self, fault: Fault, now_ns: u64, others: bool, may_go: bool) -> Option<Duration> {
         let standing = &*self.standing;
         let until = standing.out_until_ns.load(Ordering::Relaxed);
+        if until == BY_CHECKS {
+            return None;
+        }
         if std::mem::take(&mut self.trial) {
             if fault == Fault::NoAnswer && !may_go {
-                standing.take_back(now_ns);
+                standing.take_back(now_ns, until);
                 return None;
             }
             return standing.leave_out(now_ns, until);

@@ -90,3 +90,55 @@ fn answers_in_between_forgive() {
         standing.enter(NOW_NS).unwrap().answered(NOW_NS);
     }
 }
+
+#[test]
+fn checks_have_the_last_word() {
+    let standing = Arc::<Standing>::default();
+    let mut before = standing.enter(NOW_NS).unwrap();
+    assert!(standing.leave_out_by_checks());
+    assert!(!standing.leave_out_by_checks(), "told once");
+    assert_eq!(standing.fitness(u64::MAX - 1), Fitness::Unfit, "no call may try it, however late");
+    assert!(standing.try_out(u64::MAX - 1, false).is_none() && standing.enter_or_try_out(u64::MAX - 1).is_none());
+    assert!(!before.answered(NOW_NS), "an answer to a call from before does not bring it back");
+    assert_eq!(before.failed(Fault::Unreachable, NOW_NS, true, true), None);
+    assert_eq!(standing.fitness(NOW_NS), Fitness::Unfit);
+    assert_eq!(standing.out_for_ns(NOW_NS), 10 * SECOND_NS);
+    drop(before);
+    assert!(standing.let_in_by_checks(NOW_NS));
+    let herd: Vec<Place> = std::iter::from_fn(|| standing.enter(NOW_NS)).take(100).collect();
+    assert_eq!(herd.len(), 1, "few calls at first");
+    assert!(!standing.let_in_by_checks(NOW_NS), "it is in");
+}
+
+#[test]
+fn a_trial_does_not_undo_what_checks_said_meanwhile() {
+    for says in [true, false] {
+        let standing = left_out();
+        let later = NOW_NS + 2 * SECOND_NS;
+        let mut trial = standing.try_out(later, false).unwrap();
+        standing.leave_out_by_checks();
+        match says {
+            true => assert!(!trial.answered(later)),
+            false => assert_eq!(trial.failed(Fault::NoAnswer, later, false, false), None),
+        }
+        assert_eq!(standing.fitness(later + 60 * SECOND_NS), Fitness::Unfit);
+    }
+}
+
+#[test]
+fn checks_spare_a_call_the_trial_of_what_calls_left_out() {
+    let standing = left_out();
+    assert!(!standing.let_in_by_checks(NOW_NS + SECOND_NS / 2), "its time is not over");
+    assert!(standing.let_in_by_checks(NOW_NS + 2 * SECOND_NS));
+    assert_eq!(standing.fitness(NOW_NS + 2 * SECOND_NS), Fitness::Fit);
+}
+
+#[test]
+fn without_checks_calls_judge_alone() {
+    let standing = left_out();
+    standing.end_checks(NOW_NS);
+    assert!(standing.is_left_out(), "what calls said holds");
+    standing.leave_out_by_checks();
+    standing.end_checks(NOW_NS);
+    assert!(!standing.is_left_out());
+}
