@@ -81,7 +81,7 @@ pub const UPSTREAM_SERVERS_MAX: usize = 64;
 pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
 /// How often a call is sent again, to other servers, after failures that allow it.
 pub const REPEATS_PER_CALL_MAX: u32 = 2;
-/// Repeats that an upstream's calls save up; beyond these, one call in five may be repeated, so load grows by a fifth.
+/// Repeats that an upstream's calls save up, one for five of them: load grows by a fifth, and not by a quiet day's fifth at once.
 pub const REPEATS_SAVED_MAX: u32 = 10;
 /// How long a server that failed is left out, the first time; each time after that it is twice as long.
 pub const LEFT_OUT_TIME_MIN: Duration = Duration::from_secs(1);

@@ -290,10 +290,14 @@ fn a_server_that_refuses_streams_is_asked_a_fifth_more_at_most() {
 fn what_a_server_refused_without_a_look_is_asked_once_more() {
     let first = AtomicUsize::new(0);
     let server = answering(move |stream| match first.fetch_add(1, Ordering::SeqCst) {
-        0 => vec![frame(RST_STREAM, 0, stream, &[0, 0, 0, 7])],
+        5 => vec![frame(RST_STREAM, 0, stream, &[0, 0, 0, 7])],
         _ => vec![frame(HEADERS, END_HEADERS | END_STREAM, stream, S204)],
     });
     let gate = gate_before(&server, "");
+    // What pays for it.
+    for _ in 0..5 {
+        check(&gate.call("POST /shop/a"), "204");
+    }
     let answer = check(&gate.call("POST /shop/a"), "204");
     assert_eq!(gate.record(&answer.call_id())["callgate.upstream.attempts"], 2);
 }

@@ -2,7 +2,8 @@
 //!
 //! What may be repeated: a request of which no server has seen a byte, whatever it asks for; and one that is idempotent and
 //! has no body (RFC 9110 section 9.2.2), because the server may have done what it asks for before it failed. Nothing else,
-//! ever. A repeat is paid for by the upstream's budget, so that failing servers are not asked much more for their failing.
+//! ever. A repeat of what was load for a server is paid for by the upstream's budget, so that failing servers are not asked
+//! much more for their failing.
 
 use std::sync::Arc;
 
@@ -62,10 +63,9 @@ pub(super) async fn send(
             note(record, api, fault, clock);
         }
         record.place = None;
-        match intact.filter(|request| error.retry_safe || is_repeatable(request)) {
-            Some(again) if u32::from(attempts) <= bounds::REPEATS_PER_CALL_MAX && api.servers.budget().spend() => {
-                request = again;
-            }
+        let may_again = u32::from(attempts) <= bounds::REPEATS_PER_CALL_MAX;
+        match intact.filter(|request| may_again && (error.retry_safe || is_repeatable(request))) {
+            Some(again) if !error.was_load() || api.servers.budget().spend() => request = again,
             _ => return Err(Unanswered::Failed(error)),
         }
         // A kept connection that the server closed at the very moment it was used again is no reason against the server, if

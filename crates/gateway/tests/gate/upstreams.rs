@@ -199,14 +199,23 @@ fn a_cacheable_answer_to_a_key_in_the_query_is_private_and_a_secret_one_stays_se
 #[test]
 fn a_kept_connection_that_closes_on_its_next_call_fails_only_what_is_unsafe_to_repeat() {
     let upstream = ScriptedUpstream::start(|connection| {
-        if connection.request().is_some() {
-            connection.send(reply("200 OK", "first"));
+        match connection.request() {
+            Some(request) if request.target() == "/once" => {
+                connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nonce");
+                return;
+            }
+            Some(_) => drop(connection.send(reply("200 OK", "first"))),
+            None => return,
         }
         // The next request is read and answered by closing.
         connection.request();
     });
     // Connections are kept per worker, so there must be one for the next call to meet them.
     let house = shop_with(&upstream, "workers: 1", "access: public");
+    // What pays for a repeat: calls that each have a connection of their own.
+    for _ in 0..5 {
+        check(&house.call("GET /shop/once"), "200");
+    }
     check(&house.call("GET /shop/a"), "200");
     let answer = check(&house.call("GET /shop/b"), "200");
     assert_eq!(house.record(&answer).upstream.as_ref().unwrap().attempts, 2);

@@ -159,6 +159,13 @@ impl UpstreamError {
         }
     }
 
+    /// Whether a server had anything to do for it. Where no connection came about, none had: a call that goes to another
+    /// server then is one call to all of them together.
+    #[must_use]
+    pub fn was_load(&self) -> bool {
+        !matches!(self.kind, Kind::Resolve | Kind::Connect | Kind::ConnectTimeout | Kind::NoRoom)
+    }
+
     /// The same failure for another call that waited for the same connection.
     pub(super) fn told_again(&self) -> UpstreamError {
         let source = self.source.as_ref().map(|source| source.to_string().into());
