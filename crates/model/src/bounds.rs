@@ -71,6 +71,10 @@ pub const BODY_DEPTH_MAX: usize = 128;
 pub const UPSTREAM_HEAD_BYTES_MAX: usize = 128 * 1024;
 /// Until the upstream accepted the connection.
 pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a name of a server in use is taken for what it was, before it is looked up again without a call's waiting for it.
+pub const NAME_KEPT_TIME: Duration = Duration::from_secs(10);
+/// How long a new connection waits for a look-up where addresses are known from before; past it, these serve.
+pub const NAME_TIME_MAX: Duration = Duration::from_secs(1);
 /// Until the upstream's response head, when the API does not say.
 pub const UPSTREAM_TIME_DEFAULT: Duration = Duration::from_secs(30);
 /// How long an upstream connection is kept without a call; many servers close at 5 s.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use callgate_gateway::{Gate, Snapshot};
 use callgate_transport::gauge::{ConnectionCounts, Connections};
-use callgate_transport::upstream::Room;
+use callgate_transport::upstream::{Room, lookups_failed};
 
 /// Registers them with the recorder, which answers scrapes.
 #[expect(clippy::cast_precision_loss, reason = "gauges; exact below 2^52")]
@@ -50,6 +50,9 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     rooms(gate, name, "Connections to a server with `max_connections`, open or being opened.", Room::taken);
     rooms(gate, "callgate_upstream_connections_max", "How many there may be.", Room::max);
     rooms(gate, "callgate_upstream_calls_waiting", "Calls that wait for one of them.", Room::waiting);
+    let name = "callgate_name_lookups_failed_total";
+    let help = "Look-ups of upstream servers' names that failed; the addresses of the last good one serve meanwhile.";
+    recorder.register_counter_with(name, help, &[], lookups_failed);
     let read = Arc::downgrade(gate);
     let help = "1 for a server that gets calls; 0 while it is left out, by failed calls or by health checks.";
     recorder.register_gauges("callgate_upstream_healthy", help, &["api", "server"], move || {

@@ -153,7 +153,7 @@ fn a_check_that_fails_now_and_then_changes_nothing() {
     let asked = AtomicUsize::new(0);
     let flapping = ScriptedUpstream::start(move |connection| {
         while let Some(request) = connection.request() {
-            let fails = request.target() == "/healthz" && asked.fetch_add(1, Ordering::SeqCst) % 3 != 0;
+            let fails = request.target() == "/healthz" && !asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
             connection.send(if fails { reply("500 Internal Server Error", "") } else { reply("200 OK", "flapping") });
         }
     });

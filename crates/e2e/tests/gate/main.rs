@@ -37,6 +37,7 @@ mod lapsing;
 mod limits;
 mod many_reloads;
 mod max_connections;
+mod names;
 mod observe;
 mod proxy_protocol;
 mod records;

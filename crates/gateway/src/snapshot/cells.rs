@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use callgate_identity::CellSet;
-use callgate_transport::upstream::{Budget, Room, Standing};
+use callgate_transport::upstream::{Budget, Name, Room, Standing};
 
 use crate::limiter::Counter;
 
@@ -17,6 +17,7 @@ pub struct Cells {
     counters: HashMap<u64, Counter>,
     standings: HashMap<u64, Arc<Standing>>,
     budgets: HashMap<u64, Arc<Budget>>,
+    names: HashMap<u64, Arc<Name>>,
     rooms: HashMap<u64, Arc<Room>>,
     /// Of callers with certificates: their own sets of cells, as keys have them.
     callers: HashMap<u64, Arc<CellSet>>,
@@ -47,6 +48,12 @@ impl Cells {
     pub fn budget(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<Budget> {
         let known = earlier.and_then(|cells| cells.budgets.get(&fingerprint));
         Arc::clone(self.budgets.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
+    }
+
+    /// What is known of the name with this fingerprint: the earlier snapshot's, or a new one.
+    pub fn name(&mut self, earlier: Option<&Cells>, fingerprint: u64) -> Arc<Name> {
+        let known = earlier.and_then(|cells| cells.names.get(&fingerprint));
+        Arc::clone(self.names.entry(fingerprint).or_insert_with(|| known.cloned().unwrap_or_default()))
     }
 
     /// The standing of the server with this fingerprint: the earlier snapshot's, with the calls that are at it, or a new one.

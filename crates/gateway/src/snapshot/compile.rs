@@ -328,8 +328,10 @@ impl Compiler<'_> {
             let default_port = if upstream.tls { ":443" } else { ":80" };
             let authority = name.strip_suffix(default_port).unwrap_or(&name);
             let identity = fingerprint(&(&api.name, "server", upstream.tls, &name));
+            let known = self.cells.name(self.earlier, fingerprint(&("name", &server.host, server.port)));
             let plain = Server::new(&server.host, server.port, tls_config.clone(), upstream.idle)
-                .speaking(protocol(upstream.protocol));
+                .speaking(protocol(upstream.protocol))
+                .known_by(known);
             let room = upstream.max_connections.map(|max| {
                 // With another number it is another room: connections of the one before end as they would have.
                 let identity = fingerprint(&(identity, "room", max, self.workers));

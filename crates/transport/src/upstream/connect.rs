@@ -1,10 +1,7 @@
 //! Opening a connection to an upstream server.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::time::Duration;
 
 use callgate_model::bounds;
 use rustix::io::Errno;
@@ -18,37 +15,23 @@ use super::io::Io;
 use super::server::Server;
 use crate::guarded::Guarded;
 
-/// How long a host's addresses are used without being looked up again. The system's resolver doesn't tell their real
-/// lifetime; this is short enough for a fail-over by DNS and spares a look-up per connection.
-const ADDRESSES_KEPT: Duration = Duration::from_secs(5);
-
-/// The last look-up of one server's addresses.
-#[derive(Debug, Default)]
-pub(super) struct Addresses(RefCell<Option<(Instant, Rc<[SocketAddr]>)>>);
-
 /// Connects within [`bounds::CONNECT_TIME_MAX`], look-up and TLS included; over TLS, the server is offered these protocols.
-pub(super) async fn connect(server: &Server, addresses: &Addresses, offered: &[&[u8]]) -> Result<Io, UpstreamError> {
+pub(super) async fn connect(server: &Server, offered: &[&[u8]]) -> Result<Io, UpstreamError> {
     let until = Instant::now() + bounds::CONNECT_TIME_MAX;
-    match timeout_at(until, connect_until(server, addresses, offered, until)).await {
+    match timeout_at(until, connect_until(server, offered, until)).await {
         Ok(connected) => connected,
         Err(elapsed) => Err(UpstreamError::unsent(Kind::ConnectTimeout, elapsed)),
     }
 }
 
-async fn connect_until(
-    server: &Server,
-    addresses: &Addresses,
-    offered: &[&[u8]],
-    until: Instant,
-) -> Result<Io, UpstreamError> {
+async fn connect_until(server: &Server, offered: &[&[u8]], until: Instant) -> Result<Io, UpstreamError> {
     let socket = match server.address() {
         Some(address) => connect_one(address).await,
         None => {
-            let found = addresses.of(server).await?;
+            let found = server.name().addresses(server.host(), server.port()).await?;
             let socket = connect_any(&found, until).await;
             if socket.is_err() {
-                // The name may have moved.
-                addresses.0.take();
+                server.name().ask_again();
             }
             socket
         }
@@ -94,25 +77,4 @@ async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
     // A request's head and the first piece of its body are two writes; Nagle would hold the second back.
     socket.set_nodelay(true)?;
     Ok(socket)
-}
-
-// === impl Addresses ===
-
-impl Addresses {
-    async fn of(&self, server: &Server) -> Result<Rc<[SocketAddr]>, UpstreamError> {
-        let kept = self.0.borrow().clone();
-        if let Some((since, addresses)) = kept
-            && since.elapsed() < ADDRESSES_KEPT
-        {
-            return Ok(addresses);
-        }
-        // getaddrinfo, on tokio's blocking threads: it reads files and may wait for seconds.
-        let found = tokio::net::lookup_host((server.host(), server.port())).await;
-        let found: Rc<[SocketAddr]> = found.map_err(|error| UpstreamError::unsent(Kind::Resolve, error))?.collect();
-        if found.is_empty() {
-            return Err(UpstreamError::unsent(Kind::Resolve, "the name exists and has no address"));
-        }
-        self.0.replace(Some((Instant::now(), found.clone())));
-        Ok(found)
-    }
 }

@@ -34,7 +34,7 @@ pub(super) struct Connection {
     written: usize,
     /// It waits for a call.
     rests: bool,
-    _open: OpenConnection,
+    open: OpenConnection,
 }
 
 /// Bytes of a request's body that go out as they are, without being copied into a buffer.
@@ -56,13 +56,13 @@ impl Connection {
             write: Vec::new(),
             written: 0,
             rests: false,
-            _open: open,
+            open,
         }
     }
 
-    /// See [`Io::is_quiet`].
+    /// See [`Io::is_quiet`]; and its server is still where it was.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.io.is_quiet()
+        !self.open.has_moved() && self.io.is_quiet()
     }
 
     /// A call begins.

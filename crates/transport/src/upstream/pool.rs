@@ -220,17 +220,20 @@ impl Inner {
     }
 }
 
-/// Closes what was kept long enough, and forgets servers without connections, until nothing is kept.
+/// Closes what was kept long enough, forgets servers without connections, and looks after names, until there is nothing of it.
 async fn sweep(pool: Weak<Inner>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(pool) = pool.upgrade() else { return };
         let now = Instant::now();
-        pool.slots.borrow_mut().retain(|_, slot| {
+        let mut slots = pool.slots.borrow_mut();
+        slots.retain(|_, slot| {
+            slot.look_after_name();
             slot.drop_expired(now);
             Rc::strong_count(slot) > 1 || !slot.is_empty()
         });
-        if pool.counts.kept.get() == 0 {
+        // A name in use is looked after although none of its connections ever rests.
+        if pool.counts.kept.get() == 0 && !slots.values().any(|slot| slot.is_named()) {
             pool.sweeping.set(false);
             return;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use super::names::Name;
 use super::room::Room;
 
 /// One upstream server. Cheap to clone; made once, when the configuration is compiled, and shared by all workers. Two that
@@ -24,6 +25,8 @@ struct Inner {
     protocol: Protocol,
     /// Set if it may have only so many connections.
     room: Option<Arc<Room>>,
+    /// What is known of the host, if it is a name.
+    name: Arc<Name>,
     /// Set if the host is an address.
     address: Option<SocketAddr>,
     /// Of what tells servers apart mostly, so that a look-up per call hashes eight bytes.
@@ -63,7 +66,14 @@ impl Server {
             idle,
             protocol: Protocol::Http1,
             room: None,
+            name: Arc::default(),
         }))
+    }
+
+    /// The same server, by what is known of its name already.
+    #[must_use]
+    pub fn known_by(&self, name: Arc<Name>) -> Server {
+        Server(Arc::new(Inner { name, ..Inner::clone(&self.0) }))
     }
 
     /// The same server, spoken to in this protocol.
@@ -122,6 +132,11 @@ impl Server {
     /// Whether calls wait for a connection to it, because it has as many as it may have.
     pub(super) fn is_full(&self) -> bool {
         self.0.room.as_ref().is_some_and(|room| room.is_wanted())
+    }
+
+    /// What is known of its name; nothing ever, if it is an address.
+    pub(super) fn name(&self) -> &Arc<Name> {
+        &self.0.name
     }
 
     /// Where it is, if no look-up is needed for that.

@@ -10,11 +10,12 @@ use callgate_model::bounds;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{self, Addresses};
+use super::connect;
 use super::connection::Connection;
 use super::error::{Kind, UpstreamError};
 use super::http2;
 use super::io::{HTTP1, Io};
+use super::names::Since;
 use super::pool::{Counts, Inner};
 use super::room::{Given, Next, Room, Seat, Waiting};
 use super::server::{Protocol, Server};
@@ -22,7 +23,6 @@ use super::server::{Protocol, Server};
 /// What is kept for one server.
 pub(super) struct Slot {
     server: Server,
-    addresses: Addresses,
     /// The most recently used is at the back, and is used first, so that the others can age.
     kept: RefCell<VecDeque<Kept>>,
     /// How many of them are promised to calls that waited.
@@ -45,6 +45,8 @@ pub(super) struct OpenConnection {
     counts: Rc<Counts>,
     /// Its right to be open, at a server that may have only so many.
     _seat: Option<Seat>,
+    /// Where its server's name stood when it was opened; nothing for an address.
+    since: Option<Since>,
 }
 
 /// Counts a shared connection as idle while it has no call.
@@ -71,7 +73,6 @@ impl Slot {
     pub(super) fn new(server: &Server, pool: Weak<Inner>, counts: Rc<Counts>) -> Rc<Slot> {
         Rc::new_cyclic(|slot: &Weak<Slot>| Slot {
             server: server.clone(),
-            addresses: Addresses::default(),
             kept: RefCell::default(),
             promised: Cell::new(0),
             http2: http2::Group::default(),
@@ -153,8 +154,22 @@ impl Slot {
         offered: &[&[u8]],
         seat: Option<Seat>,
     ) -> Result<(Io, OpenConnection), UpstreamError> {
-        let io = connect::connect(&self.server, &self.addresses, offered).await?;
-        Ok((io, OpenConnection::new(self.counts.clone(), seat)))
+        // Before the look-up: should the name move meanwhile, the connection is used once.
+        let since = self.is_named().then(|| self.server.name().since());
+        let io = connect::connect(&self.server, offered).await?;
+        Ok((io, OpenConnection::new(self.counts.clone(), seat, since)))
+    }
+
+    /// Whether it is a name that leads to the server, and not an address.
+    pub(super) fn is_named(&self) -> bool {
+        self.server.address().is_none()
+    }
+
+    /// Sees to it that calls follow the name although they need no new connection.
+    pub(super) fn look_after_name(&self) {
+        if self.is_named() {
+            self.server.name().look_after(self.server.host(), self.server.port());
+        }
     }
 
     pub(super) fn protocol(&self) -> Protocol {
@@ -297,10 +312,20 @@ impl Drop for Queued<'_> {
 // === impl OpenConnection ===
 
 impl OpenConnection {
-    fn new(counts: Rc<Counts>, seat: Option<Seat>) -> OpenConnection {
+    fn new(counts: Rc<Counts>, seat: Option<Seat>, since: Option<Since>) -> OpenConnection {
         counts.open.set(counts.open.get() + 1);
         counts.opened.set(counts.opened.get() + 1);
-        OpenConnection { counts, _seat: seat }
+        OpenConnection { counts, _seat: seat, since }
+    }
+
+    /// Where its server's name stood.
+    pub(super) fn since(&self) -> Option<&Since> {
+        self.since.as_ref()
+    }
+
+    /// Whether the server's name has moved since: then it has no more calls.
+    pub(super) fn has_moved(&self) -> bool {
+        self.since.as_ref().is_some_and(Since::has_moved)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::pulse::Pulse;
 use crate::upstream::error::{Kind, UpstreamError};
 use crate::upstream::io::Io;
+use crate::upstream::names::Since;
 use crate::upstream::slot::{OpenConnection, RestingConnection, Slot};
 
 /// What a server may send on a stream before the caller has taken it on. 128 KiB in flight are 12 MB/s at a round trip of
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     used: Cell<bool>,
     /// It takes no more calls: closed, or the server said GOAWAY.
     gone: Cell<bool>,
+    /// Where its server's name stood when it was opened; nothing for an address.
+    since: Option<Since>,
     /// When it began to have calls; for [`Pulse`].
     busy_since: Cell<Instant>,
     /// When a call on it last heard from the server.
@@ -87,7 +90,7 @@ pub(super) async fn open(io: Io, open: OpenConnection, slot: &Rc<Slot>) -> Resul
         }),
     })
     .await?;
-    let shared = Rc::new(Shared::new(requests, slot.rest()));
+    let shared = Rc::new(Shared::new(requests, open.since().cloned(), slot.rest()));
     tokio::task::spawn_local(run(connection, Pulse::new(pings), Rc::downgrade(&shared), Rc::downgrade(slot), open));
     Ok(shared)
 }
@@ -128,13 +131,14 @@ async fn run(
 // === impl Shared ===
 
 impl Shared {
-    fn new(requests: SendRequest<Bytes>, rests: RestingConnection) -> Shared {
+    fn new(requests: SendRequest<Bytes>, since: Option<Since>, rests: RestingConnection) -> Shared {
         let now = Instant::now();
         Shared {
             requests: RefCell::new(requests),
             streams: Cell::new(0),
             used: Cell::new(false),
             gone: Cell::new(false),
+            since,
             busy_since: Cell::new(now),
             heard: Cell::new(now),
             rests: RefCell::new(Some((now, rests))),
@@ -144,7 +148,10 @@ impl Shared {
     /// Whether it takes calls, as far as the runtime has heard.
     pub(super) fn is_usable(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
-        !self.gone.get() && !matches!(self.requests.borrow_mut().poll_ready(&mut context), Poll::Ready(Err(_)))
+        let moved = self.since.as_ref().is_some_and(Since::has_moved);
+        !self.gone.get()
+            && !moved
+            && !matches!(self.requests.borrow_mut().poll_ready(&mut context), Poll::Ready(Err(_)))
     }
 
     /// Whether one more call fits, by the server's word and ours.
