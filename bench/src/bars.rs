@@ -48,8 +48,9 @@ pub(crate) const BARS: &[Bar] = &[
     must("reload", "p99 ÷ still", 2.0),
     must("scale", "1,000,000 keys", 200.0),
     beyond("scale", "1,000,000 keys", 120.0),
-    must("scale", "idle gate", 25.0)
-        .because("about half of it is the program's own pages, which the kernel can drop; the rest is queues made in advance"),
+    must("scale", "idle gate", 25.0).because(
+        "about half of it is the program's own pages, which the kernel can drop; the rest is queues made in advance",
+    ),
     must("scale", "idle connection, plain", 12.0),
     must("scale", "idle connection, TLS", 40.0),
 ];
