@@ -17,6 +17,9 @@ use super::cell::{Booked, QuotaCell, Span, Spent, store_name};
 const WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long a stop waits for leases that are under way. Longer than a call, because what it gave up on would be lost.
 const RETURN_WITHIN: Duration = Duration::from_secs(5);
+/// How long the clerk lets a store rest that did not take a lease. Without a pause every waiting call would ask it again at once,
+/// and a full disk would be asked, and told of, thousands of times a second.
+const REST_AFTER_TROUBLE: Duration = Duration::from_millis(100);
 /// Requests under way. One per cell at most, so this bounds the subjects that run dry in one instant.
 const REQUESTS_MAX: usize = 65_536;
 
@@ -210,6 +213,7 @@ fn not_told_in_time() -> Refused {
 impl Clerk {
     /// Serves requests until the workers' side is gone.
     pub async fn run(mut self, store: Store, clock: Clock) {
+        let mut in_trouble = false;
         while let Some(cell) = self.requests.recv().await {
             let span = cell.span(clock.unix_ms());
             let quota = cell.quota();
@@ -221,10 +225,18 @@ impl Clerk {
             }
             let wanted = span.wanted(quota.block());
             match store.quota_lease(&cell.subject, &cell.name(), span.start_ms, quota.amount, wanted).await {
-                Ok(lease) => span.granted(lease.granted, lease.left_after),
+                Ok(lease) => {
+                    span.granted(lease.granted, lease.left_after);
+                    if std::mem::take(&mut in_trouble) {
+                        tracing::info!("quota can be leased again");
+                    }
+                }
                 Err(error) => {
+                    if !std::mem::replace(&mut in_trouble, true) {
+                        tracing::warn!(subject = cell.subject, %error, "no quota could be leased; said once until it can");
+                    }
+                    tokio::time::sleep(REST_AFTER_TROUBLE).await;
                     span.unanswered();
-                    tracing::warn!(subject = cell.subject, %error, "no quota could be leased");
                 }
             }
             cell.answered.notify_waiters();
