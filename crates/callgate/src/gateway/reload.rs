@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use callgate_config::{Config, Loaded};
 use callgate_gateway::Gate;
 use callgate_gateway::gate::ReloadReport;
@@ -105,6 +105,13 @@ impl Reloader {
     }
 
     fn take_over(&self) -> Result<ReloadReport> {
+        // Opening a pipe would wait for its other end, and with it every reload and the end of the gate.
+        if std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            // Said once: what stands there now is known.
+            *known = contents(known.keys().cloned().collect::<Vec<_>>());
+            bail!("{} is not a regular file: put a file in its place", self.path.display());
+        }
         // Read before they are taken over: what changes in between is found afterwards, because it differs.
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = contents(self.named());
         let loaded = callgate_config::load(&self.path).map_err(|report| anyhow!("{}", report.render(false)))?;

@@ -29,6 +29,22 @@ fn a_broken_file_changes_nothing_and_says_where() {
     wait_for("the mended file", || gate.call("GET /shop/a").send().status == 401);
 }
 
+/// Opening a pipe waits for its other end: it must hold up neither the reload after it nor the end of the gate.
+#[test]
+fn a_pipe_in_the_place_of_the_file_is_refused_and_a_file_again_is_taken() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let gate = shop(&upstream, "access: public");
+    let (file, kept) = (gate.folder().join("callgate.yaml"), gate.folder().join("kept.yaml"));
+    std::fs::write(&kept, gate_yaml("", &api("bank", &upstream.url(), "access: public"))).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    wait_for("word of the pipe", || gate.said().contains("is not a regular file"));
+    check(&gate.call("GET /shop/a"), "200");
+    std::fs::rename(&kept, &file).unwrap();
+    wait_for("the new file", || gate.call("GET /bank/a").send().status == 200);
+}
+
 #[test]
 fn sighup_reads_the_file_and_a_secret_behind_it_again() {
     let upstream = ScriptedUpstream::answering("ok");
@@ -77,6 +93,8 @@ fn a_change_is_one_reload_whatever_it_names_and_whoever_asks() {
     assert_eq!(generation(), "3");
     std::fs::write(gate.folder().join("three"), "four").unwrap();
     wait_for("the changed file behind it", || token_is("four"));
+    // Calls are judged by it a moment before it is counted.
+    wait_for("its number", || generation() != "3");
     assert_eq!(generation(), "4");
 }
 
