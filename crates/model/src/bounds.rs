@@ -177,6 +177,10 @@ pub const RECORDED_TEXT_BYTES_MAX: usize = 512;
 pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
 /// Scopes, APIs or addresses of one key: each is compared on a call.
 pub const KEY_GRANTS_MAX: usize = 64;
+/// How long an access token is valid. Nothing waits for its end: revoked ones are dead at once.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+/// Verified tokens remembered, so that a signature is checked once and not on every call; about 1 KiB each.
+pub const TOKENS_REMEMBERED_MAX: usize = 65_536;
 /// Characters of a key's label.
 pub const KEY_LABEL_CHARS_MAX: usize = 128;
 /// Characters of a key brought from elsewhere. Below 16 it could be guessed.

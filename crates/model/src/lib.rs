@@ -6,6 +6,7 @@
 //! [`phase`] for the order in which they arise, and [`bounds`] for the caps that hold everywhere.
 
 pub mod bounds;
+pub mod client;
 pub mod clock;
 pub mod consumer;
 pub mod gcra;
@@ -20,6 +21,7 @@ pub mod record;
 pub mod refusal;
 pub mod secret;
 
+pub use client::{Client, Cut, Grant, Token, TokensOf};
 pub use clock::Clock;
 pub use consumer::{Consumer, Key};
 pub use ids::{CallId, KeyId};
