@@ -197,7 +197,7 @@ pub(crate) async fn of_consumer(connection: &mut SqliteConnection, consumer_id: 
     Ok(query.fetch_all(connection).await?.iter().map(from_row).collect::<Result<_, _>>()?)
 }
 
-pub(crate) async fn by_name(connection: &mut SqliteConnection, name: &str) -> Result<Client, Fault> {
+async fn by_name(connection: &mut SqliteConnection, name: &str) -> Result<Client, Fault> {
     let row = sqlx::query(select!("WHERE name = ?")).bind(name).fetch_optional(connection).await?;
     Ok(from_row(&row.ok_or_else(|| StoreError::not_found("client", name))?)?)
 }

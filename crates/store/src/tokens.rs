@@ -9,7 +9,6 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::audit::{Act, Actor};
-use crate::clients;
 use crate::error::{Fault, StoreError};
 use crate::row;
 use crate::store::Store;
@@ -18,7 +17,7 @@ use crate::store::Store;
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// To which client.
-    pub client: String,
+    pub client_id: i64,
     /// What it may do.
     pub scopes: Vec<String>,
     /// Whom it is for.
@@ -42,15 +41,18 @@ impl Store {
         self.main
             .act(move |connection| {
                 Box::pin(async move {
-                    let client = clients::by_name(connection, &new.client).await?;
+                    let client = sqlx::query("SELECT 1 FROM clients WHERE id = ?").bind(new.client_id);
+                    if client.fetch_optional(&mut *connection).await?.is_none() {
+                        return Err(StoreError::not_found("client", &new.client_id).into());
+                    }
                     forget_expired(connection, now_ms).await?;
                     let sql = "INSERT INTO tokens (client_id, scopes, audience, issued_ms, expires_ms) \
                                VALUES (?, ?, ?, ?, ?)";
-                    let insert = sqlx::query(sql).bind(client.id).bind(row::to_json(&new.scopes)?).bind(&new.audience);
+                    let insert = sqlx::query(sql).bind(new.client_id).bind(row::to_json(&new.scopes)?).bind(&new.audience);
                     let done = insert.bind(now_ms).bind(new.expires_ms).execute(connection).await?;
-                    let NewToken { scopes, audience, expires_ms, .. } = new;
+                    let NewToken { client_id, scopes, audience, expires_ms } = new;
                     let number = done.last_insert_rowid();
-                    Ok(Token { number, client_id: client.id, scopes, audience, issued_ms: now_ms, expires_ms })
+                    Ok(Token { number, client_id, scopes, audience, issued_ms: now_ms, expires_ms })
                 })
             })
             .await

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callgate_model::{Client, Cut, Grant, Secret, Token, TokensOf, bounds};
-use callgate_store::{Actor, KeyRole, NewClient, NewToken, SigningKey, StoreError, pepper};
+use callgate_store::{Actor, KeyRole, NewClient, NewToken, SigningKey, pepper};
 
 use super::{Inner, Registry, RegistryError};
 use crate::random::Random;
@@ -146,11 +146,8 @@ impl Registry {
         let client = request.client.name.to_string();
         let audience = request.audience.unwrap_or_else(|| issuer.to_string());
         let scope = request.scopes.join(" ");
-        let new = NewToken { client: client.clone(), scopes: request.scopes, audience, expires_ms };
+        let new = NewToken { client_id: request.client.number, scopes: request.scopes, audience, expires_ms };
         let token = inner.store.tokens_issue(new).await?;
-        if token.client_id != request.client.number {
-            return Err(StoreError::not_found("client", &client).into());
-        }
         let claims = Claims {
             iss: issuer.to_string(),
             sub: client.clone(),

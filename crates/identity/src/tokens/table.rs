@@ -22,7 +22,7 @@ use crate::table::NameDigest;
 pub struct TokenTable {
     peppers: Peppers,
     /// The issuer's URL; none means that this gate issues nothing and takes no token.
-    issuer: ArcSwapOption<str>,
+    issuer: ArcSwapOption<Arc<str>>,
     keys: ArcSwap<Keys>,
     /// By the digest of their name.
     clients: ShardMap<[u8; 32], ClientEntry>,
@@ -113,7 +113,7 @@ impl TokenTable {
         let issuer = self.issuer.load();
         let issuer = issuer.as_deref().ok_or("this gate issues no tokens")?;
         let claims: Claims = self.keys.load().verify(presented)?;
-        if claims.iss != *issuer {
+        if *claims.iss != **issuer {
             return Err("of an issuer that this gate was before: its URL has changed since");
         }
         let number = claims.jti.parse().map_err(|_| "without a number")?;
@@ -149,7 +149,7 @@ impl TokenTable {
     /// The issuer's URL, while this gate issues tokens.
     #[must_use]
     pub fn issuer(&self) -> Option<Arc<str>> {
-        self.issuer.load_full()
+        self.issuer.load().as_deref().cloned()
     }
 
     /// The public keys, as a JSON Web Key Set.
@@ -164,8 +164,8 @@ impl TokenTable {
 
     /// From here on this is the issuer, or none is.
     pub(crate) fn set_issuer(&self, url: Option<&str>) {
-        if self.issuer.load().as_deref() != url {
-            self.issuer.store(url.map(Arc::from));
+        if self.issuer().as_deref() != url {
+            self.issuer.store(url.map(|url| Arc::new(Arc::from(url))));
             self.remembered.clear();
         }
     }

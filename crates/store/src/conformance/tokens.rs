@@ -17,8 +17,8 @@ fn new_client(store: &Store, name: &str) -> NewClient {
     }
 }
 
-fn new_token(client: &str, expires_ms: i64) -> NewToken {
-    NewToken { client: client.to_owned(), scopes: Vec::new(), audience: "https://a.test".to_owned(), expires_ms }
+fn new_token(client_id: i64, expires_ms: i64) -> NewToken {
+    NewToken { client_id, scopes: Vec::new(), audience: "https://a.test".to_owned(), expires_ms }
 }
 
 async fn live(store: &Store) -> Vec<i64> {
@@ -63,15 +63,15 @@ pub(super) async fn a_revocation_is_a_number(store: &Store, clock: &Clock) {
     let (shop, _) = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap();
     let (app, _) = store.clients_create(&ADMIN, new_client(store, "app")).await.unwrap();
     let expires_ms = NOON_MS + 600_000;
-    for client in ["shop", "shop", "app", "shop"] {
-        store.tokens_issue(new_token(client, expires_ms)).await.unwrap();
+    for client in [&shop, &shop, &app, &shop] {
+        store.tokens_issue(new_token(client.id, expires_ms)).await.unwrap();
     }
     assert_eq!(live(store).await, [4, 3, 2, 1]);
     let cut = store.tokens_revoke(&ADMIN, TokensOf::Token(2), "shop").await.unwrap();
     assert_eq!((cut.up_to, live(store).await), (2, vec![4, 3, 1]));
     let cut = store.tokens_revoke(&ADMIN, TokensOf::Client(shop.id), "shop").await.unwrap();
     assert_eq!((cut.up_to, live(store).await), (4, vec![3]));
-    store.tokens_issue(new_token("shop", expires_ms)).await.unwrap();
+    store.tokens_issue(new_token(shop.id, expires_ms)).await.unwrap();
     assert_eq!(live(store).await, [5, 3], "a later one is alive");
     assert_eq!(store.tokens_list(Some(app.id), 100).await.unwrap().len(), 1);
     assert_eq!(store.cuts_all().await.unwrap().len(), 2);
@@ -82,8 +82,8 @@ pub(super) async fn a_revocation_is_a_number(store: &Store, clock: &Clock) {
     store.clients_remove(&ADMIN, "shop").await.unwrap();
     let (again, _) = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap();
     assert_eq!(again.tokens_after, 5, "older tokens of this name are not its own");
-    let error = store.tokens_issue(new_token("nobody", expires_ms)).await.unwrap_err();
-    assert_eq!(error.to_string(), "there is no client `nobody`");
+    let error = store.tokens_issue(new_token(shop.id, expires_ms)).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("there is no client `{}`", shop.id));
 }
 
 fn new_signing_key(id: &str) -> NewSigningKey {
