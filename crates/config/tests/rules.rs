@@ -147,7 +147,7 @@ fn the_top_level() {
 fn defaults_are_safe() {
     let config = config("");
     let api = &config.apis[0];
-    assert_eq!(api.guards.access, Some(callgate_config::Access::Key));
+    assert_eq!(api.guards.access, Some(callgate_config::Access::KEY));
     assert_eq!((api.path.as_str(), api.keys.bearer, api.keys.query.is_none()), ("/", true, true));
     assert_eq!(config.lockout.map(|lockout| lockout.failures), Some(20));
     assert_eq!((config.health, config.admin.is_none(), config.key_brand.as_str()), (None, true, "cg"));

@@ -55,7 +55,7 @@ pub fn finish(mut call: Call<'_>, answer: Answer) -> Response<AnswerBody> {
         call.enter(Phase::Record);
     }
     let is_head = &*call.record.method == "HEAD";
-    let watch = Watch::over(call.take_watched_key());
+    let watch = Watch::over(call.take_watched());
     let guard = call.record;
     let body = match content {
         Content::Whole(bytes) if is_head && !bytes.is_empty() => {

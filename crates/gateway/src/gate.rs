@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use callgate_config::Config;
-use callgate_identity::{KeyTable, Lockout, LockoutRule};
+use callgate_identity::{KeyTable, Lockout, LockoutRule, TokenTable};
 use callgate_model::{Clock, bounds};
 use callgate_records::RecorderHandle;
 
 use crate::limiter::Addresses;
+use crate::local::Local;
 use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::snapshot::{CompileError, Snapshot, same_sockets};
@@ -22,6 +23,10 @@ pub struct Gate {
     snapshot: ArcSwap<Snapshot>,
     /// Who may call. Not in the snapshot: keys change one by one.
     pub keys: Arc<KeyTable>,
+    /// Whose tokens count; none takes none.
+    pub tokens: Option<Arc<TokenTable>>,
+    /// Answers calls of the gate's own API.
+    pub local: Option<Arc<dyn Local>>,
     /// Addresses that guess.
     pub lockout: Lockout,
     /// Limit cells of addresses and header values.
@@ -78,6 +83,8 @@ impl Gate {
             snapshots: Mutex::new(vec![Arc::downgrade(&snapshot)]),
             snapshot: ArcSwap::new(snapshot),
             keys,
+            tokens: None,
+            local: None,
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
             quotas,
@@ -89,6 +96,12 @@ impl Gate {
             started,
             running: Mutex::default(),
         }
+    }
+
+    /// The same with tokens, and with somebody who issues them.
+    #[must_use]
+    pub fn with_issuer(self, tokens: Arc<TokenTable>, local: Arc<dyn Local>) -> Gate {
+        Gate { tokens: Some(tokens), local: Some(local), ..self }
     }
 
     /// The configuration that a call beginning now is judged by.

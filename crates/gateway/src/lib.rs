@@ -13,6 +13,7 @@ pub mod dry;
 pub mod gate;
 pub mod health;
 pub mod limiter;
+pub mod local;
 pub mod memory;
 pub mod plane;
 pub mod policy;
@@ -25,5 +26,6 @@ mod websocket;
 pub mod worker;
 
 pub use gate::Gate;
+pub use local::Local;
 pub use plane::Plane;
 pub use snapshot::Snapshot;

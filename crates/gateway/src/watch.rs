@@ -1,27 +1,36 @@
 //! Calls that go on long after their credential was judged: WebSockets, streams of events. They end when it is revoked.
 //!
-//! A revocation is one atomic in the key's entry, and wakes nobody. So a worker that has such calls looks at their keys a few
-//! times a second: one load each, by one task that lives only while there are any.
+//! A revocation is an atomic in memory, and wakes nobody. So a worker that has such calls looks at their credentials a few
+//! times a second: a load or two each, by one task that lives only while there are any.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use callgate_identity::KeyEntry;
+use callgate_identity::{KeyEntry, TokenEntry};
 use callgate_model::bounds;
 
-/// A watch over the key of one call; over nothing, where it came without one.
+/// What a call was let in by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Credential {
+    /// Its key.
+    pub(crate) key: Option<Arc<KeyEntry>>,
+    /// Its token; beside a key where both are asked for.
+    pub(crate) token: Option<Arc<TokenEntry>>,
+}
+
+/// A watch over the credential of one call; over nothing, where it came without one.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    key: Option<Arc<KeyEntry>>,
+    credential: Option<Credential>,
     /// Its place among those that are looked at, once it waited.
     post: Option<Rc<Post>>,
 }
 
 #[derive(Debug)]
 struct Post {
-    key: Arc<KeyEntry>,
+    credential: Credential,
     waker: RefCell<Waker>,
 }
 
@@ -36,33 +45,43 @@ thread_local! {
     static POSTS: Posts = Posts::default();
 }
 
+// === impl Credential ===
+
+impl Credential {
+    fn is_revoked(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.is_revoked())
+            || self.token.as_ref().is_some_and(|token| token.is_revoked())
+    }
+}
+
 // === impl Watch ===
 
 impl Watch {
-    pub(crate) fn over(key: Option<Arc<KeyEntry>>) -> Watch {
-        Watch { key, post: None }
+    pub(crate) fn over(credential: Credential) -> Watch {
+        let is_there = credential.key.is_some() || credential.token.is_some();
+        Watch { credential: is_there.then_some(credential), post: None }
     }
 
-    /// Whether there is a key to watch.
-    pub(crate) fn has_key(&self) -> bool {
-        self.key.is_some()
+    /// Whether there is a credential to watch.
+    pub(crate) fn has_credential(&self) -> bool {
+        self.credential.is_some()
     }
 
-    /// Whether the key was revoked.
+    /// Whether the credential was revoked.
     pub(crate) fn is_revoked(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| key.is_revoked())
+        self.credential.as_ref().is_some_and(Credential::is_revoked)
     }
 
     /// The same; and the task is woken within [`bounds::CREDENTIAL_WATCH_EVERY`] after it is.
     pub(crate) fn poll_revoked(&mut self, context: &Context<'_>) -> bool {
-        let Some(key) = &self.key else { return false };
-        if key.is_revoked() {
+        let Some(credential) = &self.credential else { return false };
+        if credential.is_revoked() {
             return true;
         }
         match &self.post {
             Some(post) => post.waker.borrow_mut().clone_from(context.waker()),
             None => {
-                let post = Rc::new(Post { key: Arc::clone(key), waker: RefCell::new(context.waker().clone()) });
+                let post = Rc::new(Post { credential: credential.clone(), waker: RefCell::new(context.waker().clone()) });
                 POSTS.with(|posts| posts.enter(&post));
                 self.post = Some(post);
             }
@@ -81,12 +100,12 @@ impl Posts {
         }
     }
 
-    /// Wakes those whose key was revoked, and forgets those that are gone; whether any is left.
+    /// Wakes those whose credential was revoked, and forgets those that are gone; whether any is left.
     fn look(&self) -> bool {
         let mut all = self.all.borrow_mut();
         all.retain(|post| {
             let Some(post) = post.upgrade() else { return false };
-            if post.key.is_revoked() {
+            if post.credential.is_revoked() {
                 post.waker.borrow().wake_by_ref();
             }
             true

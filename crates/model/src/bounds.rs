@@ -65,6 +65,8 @@ pub const H2_STREAMS_MAX: u32 = 128;
 pub const BODY_BYTES_DEFAULT: u64 = 10 * 1024 * 1024;
 /// Bodies that a policy must see whole are buffered up to this, whatever `body_max` says.
 pub const BODY_BUFFER_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of a request body to the gate's own issuer: a form with a secret and a few URLs.
+pub const LOCAL_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Nesting of a JSON or XML body that is checked for being well-formed.
 pub const BODY_DEPTH_MAX: usize = 128;
 /// Bytes of an upstream's response head.

@@ -197,11 +197,11 @@ impl Upstream {
         if self.alarm.is_none() {
             self.asked = asked();
         }
-        let has_key = self.watch.has_key();
+        let has_credential = self.watch.has_credential();
         let moved_at = &mut self.moved_at;
         let alarm = self.alarm.get_or_insert_with(|| {
             let now = Instant::now();
-            let first = if has_key { next(now).min(now + bounds::CREDENTIAL_WATCHED_AFTER) } else { next(now) };
+            let first = if has_credential { next(now).min(now + bounds::CREDENTIAL_WATCHED_AFTER) } else { next(now) };
             *moved_at = Some(now);
             Box::pin(tokio::time::sleep_until(first))
         });

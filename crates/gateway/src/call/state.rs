@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_identity::KeyEntry;
 use callgate_model::record::{End, ProtocolVersion};
 use callgate_model::refusal::Refused;
 use callgate_model::{CallId, CallRecord, Phase};
@@ -22,6 +21,7 @@ use super::websocket::Handshake;
 use crate::Gate;
 use crate::caller::Caller;
 use crate::snapshot::{ListenerPolicy, Snapshot};
+use crate::watch::Credential;
 use crate::worker::Worker;
 
 /// What the connection knows of a call before its head is read.
@@ -136,6 +136,8 @@ impl<'a> Call<'a> {
             route: None,
             consumer: None,
             key_id: None,
+            client_id: None,
+            token: None,
             status: 0,
             phase: Phase::Accept,
             refusal: None,
@@ -193,11 +195,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The key whose revocation ends the call, if it has one.
-    pub(crate) fn take_watched_key(&mut self) -> Option<Arc<KeyEntry>> {
-        match self.caller.take() {
-            Some(Caller::Key(entry)) if !self.access_only_watches => Some(entry),
-            _ => None,
+    /// The key and the token whose revocation ends the call, if it has them.
+    pub(crate) fn take_watched(&mut self) -> Credential {
+        match self.caller.take().filter(|_| !self.access_only_watches) {
+            Some(Caller::Key(key)) => Credential { key: Some(key), token: None },
+            Some(Caller::Token(token)) => Credential { key: None, token: Some(token) },
+            Some(Caller::KeyAndToken(key, token)) => Credential { key: Some(key), token: Some(token) },
+            Some(Caller::Certificate { .. }) | None => Credential::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use callgate_config as config;
-use callgate_config::{Access, Config, Segment};
+use callgate_config::{Config, Credential, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
 use callgate_transport::upstream::{Member, Protocol, Room, Server, Servers};
@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method};
 use thiserror::Error;
 
 use super::authorities::{Asked, KnownAuthority};
+use super::builtin;
 use super::{
     Api, Cells, Guards, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
 };
@@ -101,8 +102,12 @@ impl Snapshot {
         };
         let mut hosts = Hosts::default();
         for api in &config.apis {
-            let compiled = Arc::new(compiler.api(api)?);
+            let compiled = Arc::new(compiler.api(api, config.issuer.as_ref())?);
             hosts.add(api.host.as_deref(), &compiled);
+        }
+        if let Some(issuer) = &config.issuer {
+            let compiled = Arc::new(Api { local: true, ..compiler.api(&builtin::issuer(), None)? });
+            builtin::place(&mut hosts, issuer, &compiled);
         }
         let plans = config.plans.iter().map(|(name, plan)| compiler.plan(name, plan)).collect();
         let authorities = compiler.authorities(&config)?;
@@ -242,7 +247,7 @@ impl Compiler<'_> {
         config.authorities.iter().map(compile).collect()
     }
 
-    fn api(&mut self, api: &config::Api) -> Result<Api, CompileError> {
+    fn api(&mut self, api: &config::Api, issuer: Option<&config::Issuer>) -> Result<Api, CompileError> {
         let place = format!("apis.{}", api.name);
         let keys = KeyPlaces {
             header: api.keys.header.as_ref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()),
@@ -252,8 +257,11 @@ impl Compiler<'_> {
         let guards = self.guards(&api.guards, &place, &place, self.global, keys.header.as_ref());
         let routes: Vec<Route> =
             api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
-        let takes_key = |access: Option<Access>| access.is_some_and(Access::takes_key);
-        let takes_keys = takes_key(guards.access) || routes.iter().any(|route| takes_key(route.guards.access));
+        let takes = |kind| {
+            let mut all = routes.iter().map(|route| route.guards.access).chain([guards.access]).flatten();
+            all.any(|access| access.takes(kind))
+        };
+        let (takes_keys, takes_tokens) = (takes(Credential::Key), takes(Credential::Token));
         Ok(Api {
             name: api.name.as_str().into(),
             path: api.path.clone(),
@@ -269,6 +277,9 @@ impl Compiler<'_> {
             paths: api.paths,
             keep_override_headers: api.keep_override_headers,
             takes_keys,
+            takes_tokens,
+            audiences: audiences(api, issuer),
+            local: false,
         })
     }
 
@@ -398,6 +409,14 @@ impl Compiler<'_> {
             watched: Watched::compile(plan.mode, [], self.global),
         };
         (shared_name, Arc::new(compiled))
+    }
+}
+
+/// What a client may have named when it asked for a token for this API. The issuer itself stands for "nothing named".
+fn audiences(api: &config::Api, issuer: Option<&config::Issuer>) -> Vec<Box<str>> {
+    match &api.audience {
+        Some(audience) => vec![audience.as_str().into()],
+        None => api.public_url.iter().chain(issuer.map(|issuer| &issuer.url)).map(|url| url.as_str().into()).collect(),
     }
 }
 

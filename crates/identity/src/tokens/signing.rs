@@ -159,6 +159,11 @@ impl Keys {
     }
 
     /// What a token says, if one of these keys signed it; or why it is none of ours, for the operator.
+    /// Whether a text has the header of one of these keys.
+    pub(super) fn made(&self, text: &str) -> bool {
+        text.split_once('.').is_some_and(|(header, _)| self.verifying.iter().any(|key| key.header == header))
+    }
+
     pub(super) fn verify(&self, text: &str) -> Result<Claims, &'static str> {
         let (header, _) = text.split_once('.').ok_or("not a token by its form")?;
         let key = self.verifying.iter().find(|key| key.header == header);

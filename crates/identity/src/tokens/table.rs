@@ -81,6 +81,12 @@ impl TokenTable {
         text.split('.').count() == 3 && text.split('.').all(is_part)
     }
 
+    /// Whether a text begins as every token of this gate does, good or not: what must not go on to anybody else.
+    #[must_use]
+    pub fn has_our_form(&self, text: &str) -> bool {
+        TokenTable::looks_like_token(text) && self.keys.load().made(text)
+    }
+
     /// Who presents this token, at this moment (Unix milliseconds). Whom it is for is not judged here: that differs from API
     /// to API.
     ///

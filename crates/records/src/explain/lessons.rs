@@ -144,6 +144,11 @@ lessons! {
         "Ask the operator for a new key.",
         "`callgate audit list` says who revoked it and when. A revoked key does not come back: make a new one.",
         "A key that was found in a public repository and revoked an hour ago.";
+    TokenMisdirected:
+        "The token is good, but its client asked for it for another API.",
+        "Ask the issuer again, with the `resource` that the answer names.",
+        "`tokens.audience` of the API, its `public_url` and the issuer's URL say for whom a token must be.",
+        "A token for https://api.example.com is sent to https://files.example.com.";
     CredentialAmbiguous:
         "The call carries two keys, in one place or in two, and it is not for the gate to choose.",
         "Send exactly one; look for a default header in the client's configuration.",
