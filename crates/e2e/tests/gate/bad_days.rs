@@ -1,6 +1,9 @@
 //! Days on which something around the gate fails: its log, its disk, its outputs. Calls keep flowing, and what is lost,
 //! which is records only, is counted.
 
+use std::path::Path;
+use std::process::Command;
+
 use callgate_testkit::{Call, ScriptedUpstream, TestGate, wait_for};
 
 use crate::setup::{api, check, gate_yaml};
@@ -110,6 +113,34 @@ fn a_log_that_was_moved_away_is_opened_anew_on_sigusr1() {
     wait_for("the third line", || text(&file).contains(&third));
     assert_eq!((text(&moved).lines().count(), text(&file).lines().count()), (2, 1));
     assert_eq!(metric(&gate, "callgate_log_lines_lost_total"), 0);
+}
+
+/// Opening a pipe waits for its reader, and nobody promises that there is one.
+#[test]
+fn a_pipe_that_nobody_reads_is_no_log_and_holds_nothing_up() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let text = yaml("log: { access: access.log }", &upstream);
+    let mut gate = TestGate::start(&text);
+    let (file, moved) = (gate.folder().join("access.log"), gate.folder().join("moved.log"));
+    let make_pipe = || assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let holds = |file: &Path, id: &str| std::fs::read_to_string(file).unwrap_or_default().contains(id);
+    std::fs::rename(&file, &moved).unwrap();
+    make_pipe();
+    gate.program().signal("USR1");
+    wait_for("word of the pipe", || gate.said().contains("it is a pipe that nobody reads"));
+    let first = check(&gate.call("GET /shop/a"), "200").call_id();
+    wait_for("a line in the file that stays open", || holds(&moved, &first));
+    std::fs::remove_file(&file).unwrap();
+    gate.program().signal("USR1");
+    wait_for("a new file", || file.is_file());
+    let second = check(&gate.call("GET /shop/a"), "200").call_id();
+    wait_for("a line in it", || holds(&file, &second));
+    assert_eq!(gate.terminate(), Some(0));
+
+    std::fs::remove_file(&file).unwrap();
+    make_pipe();
+    let told = gate.run(&["serve"]);
+    assert!(told.stderr.contains("it is a pipe that nobody reads"), "{}", told.stderr);
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 /// When a file is full, and how many full ones are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
@@ -85,8 +88,17 @@ impl io::Write for LogFile {
 }
 
 /// 0640: a log names callers, so it is not for everybody, but a group may be let in to ship it.
+/// Opening a pipe must not wait for its reader: the gate could neither start nor stop. Writing to it may, on the thread that does
+/// nothing else.
 fn open(path: &Path) -> io::Result<File> {
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path);
+    let file = file.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::NXIO.raw_os_error() => io::Error::other("it is a pipe that nobody reads"),
+        _ => error,
+    })?;
+    rustix::fs::fcntl_setfl(&file, rustix::fs::fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// Renames `log.4` to `log.5` and so on, the file itself to `log.1`; the oldest is overwritten. A gap is no error: somebody
