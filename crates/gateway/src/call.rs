@@ -25,6 +25,7 @@ use admit::BodyHint;
 pub(crate) use certificate::Held;
 pub use certificate::Shown;
 pub use guard::CallGuard;
+pub(crate) use guard::cut_what_is_left;
 pub use read::Incoming;
 pub(crate) use rehearse::{Rehearsal, rehearse};
 pub use route::{Destination, Routed};

@@ -182,10 +182,9 @@ fn run(
         if tokio::time::timeout(patience.within, drain.finished()).await.is_err() {
             drain.close_idle();
             if tokio::time::timeout(LAST_WORDS, drain.finished()).await.is_err() {
-                tracing::warn!(
-                    open = drain.open(),
-                    "calls were still under way when the drain's time was over; they are cut"
-                );
+                let (open, calls) = (drain.open(), gate.in_flight());
+                tracing::warn!(open, calls, "connections were still open when the drain's time was over; they are cut");
+                call::cut_what_is_left();
             }
         }
         Ok(())

@@ -147,6 +147,24 @@ fn calls_under_way_finish_and_are_recorded() {
 }
 
 #[test]
+fn what_the_gate_cuts_is_not_said_to_be_the_callers_doing() {
+    let never = Signal::new();
+    let waits = never.clone();
+    let upstream = ScriptedUpstream::start(move |connection| {
+        while connection.request().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+            waits.wait();
+        }
+    });
+    let mut gate = shop_with(&upstream, "drain: { timeout: 1s }", "access: public");
+    let mut waiting = gate.call("GET /shop/a").open();
+    waiting.read_through(b"hello");
+    assert_eq!(gate.terminate(), Some(0));
+    assert!(gate.records().iter().any(|record| record["callgate.end"] == "draining"), "{}", gate.said());
+    never.raise();
+}
+
+#[test]
 fn readiness_goes_first_and_new_calls_are_told_to_go_elsewhere() {
     let go = Signal::new();
     let upstream = answering_when(&go);

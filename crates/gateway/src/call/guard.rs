@@ -1,6 +1,7 @@
 //! The guard that makes a call's record: holds it from the call's first moment to the end of its answer, so no way out of
 //! a call can forget it.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -33,6 +34,16 @@ pub struct CallGuard {
     pub permits: Vec<Permit>,
     /// Its place at the server that answers it.
     pub place: Option<Place>,
+}
+
+thread_local! {
+    /// Whether this worker's time is over. Its calls end by being dropped then, on its own thread, and nobody has left them.
+    static CUTTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on what ends unfinished on this thread was cut by the gate.
+pub(crate) fn cut_what_is_left() {
+    CUTTING.set(true);
 }
 
 // === impl CallGuard ===
@@ -101,7 +112,7 @@ impl Drop for CallGuard {
             record.request_bytes = progress.bytes();
         }
         if !self.ended {
-            record.end = End::ClientGone;
+            record.end = if CUTTING.get() { End::Draining } else { End::ClientGone };
         }
         recorder.record(record);
     }
