@@ -243,3 +243,40 @@ impl Clerk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use callgate_model::Subject;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_takes_no_lease_is_left_to_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let store = Store::open(&folder.path().join("data"), clock.clone()).await.unwrap();
+        store.clone().close().await;
+        let (quotas, clerk) = Quotas::new(clock.clone());
+        quotas.begin_beside_another();
+        let quota = Arc::new(Quota::parse("400/day", &Subject::Consumer).unwrap());
+        let cell = quotas.cell(1, || "consumer:1".to_owned(), &quota, 7);
+        let answers = Arc::new(AtomicU32::new(0));
+        let (counted, heard) = (Arc::clone(&answers), Arc::clone(&cell));
+        let listening = tokio::spawn(async move {
+            loop {
+                heard.answered.notified().await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        tokio::spawn(clerk.run(store, clock.clone()));
+        let (_, judgement) = quotas.spend(&cell, clock.unix_ms()).await;
+        assert_eq!(judgement.unwrap_err().code, Code::StoreUnavailable);
+        listening.abort();
+        // One a rest, for as long as a call waits.
+        let most = u32::try_from(WAIT_MAX.as_millis() / REST_AFTER_TROUBLE.as_millis()).unwrap() + 1;
+        let answers = answers.load(Ordering::Relaxed);
+        assert!((1..=most).contains(&answers), "{answers}");
+    }
+}
