@@ -1,18 +1,11 @@
 //! `upstream.health`: its forms, and what is wrong with others.
 
-use std::path::Path;
 use std::time::Duration;
 
-use callgate_config::{Config, UpstreamHealth, parse};
+use callgate_config::{Config, UpstreamHealth};
 
 fn read(health: &str) -> Result<Config, Vec<String>> {
-    let text = format!(
-        "version: 1\nlisten: {{ address: 127.0.0.1:8080 }}\napis:\n  a:\n    access: public\n    upstream: {{ server: \"http://127.0.0.1:9000\", health: {health} }}\n"
-    );
-    match parse(&text, Path::new("/nowhere"), &|_| None) {
-        Ok(read) => Ok(read.config),
-        Err(report) => Err(report.diagnostics.iter().map(|one| one.message.clone()).collect()),
-    }
+    super::read(&["access: public", &format!("upstream: {{ server: \"http://127.0.0.1:9000\", health: {health} }}")])
 }
 
 #[test]

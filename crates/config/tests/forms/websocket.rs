@@ -1,18 +1,11 @@
 //! `websocket`: its forms, and what is wrong with others.
 
-use std::path::Path;
 use std::time::Duration;
 
-use callgate_config::{Config, Rule, Websocket, WebsocketTerms, parse};
+use callgate_config::{Config, Rule, Websocket, WebsocketTerms};
 
 fn read(lines: &str) -> Result<Config, Vec<String>> {
-    let text = format!(
-        "version: 1\nlisten: {{ address: 127.0.0.1:8080 }}\napis:\n  a:\n    upstream: http://127.0.0.1:9000\n    {lines}\n"
-    );
-    match parse(&text, Path::new("/nowhere"), &|_| None) {
-        Ok(read) => Ok(read.config),
-        Err(report) => Err(report.diagnostics.iter().map(|one| one.message.clone()).collect()),
-    }
+    super::read(&["upstream: http://127.0.0.1:9000", lines])
 }
 
 #[test]

@@ -28,6 +28,18 @@ fn closed_after(gate: &TestGate, bytes: &[u8]) -> u16 {
     closing
 }
 
+/// Ada's offer as the upstream sees it, whichever HTTP it came by.
+#[track_caller]
+pub(crate) fn check_offer(upstream: &ScriptedUpstream) {
+    let offered = upstream.last();
+    assert_eq!((offered.target(), offered.field("upgrade")), ("/live?room=7", Some("websocket")));
+    assert_eq!((offered.field("connection"), offered.field("callgate-consumer")), (Some("Upgrade"), Some("ada")));
+    assert_eq!(offered.field("sec-websocket-protocol"), Some("chat"));
+    for gone in ["x-api-key", "sec-websocket-extensions"] {
+        assert_eq!(offered.field(gone), None, "{offered}");
+    }
+}
+
 #[test]
 fn a_call_becomes_a_websocket_and_its_record_counts_what_passed() {
     let upstream = ScriptedUpstream::echoing_websockets();
@@ -42,13 +54,7 @@ fn a_call_becomes_a_websocket_and_its_record_counts_what_passed() {
     );
     assert_eq!(answer.field("sec-websocket-accept"), Some(WEBSOCKET_ACCEPT));
     assert_eq!(answer.field("sec-websocket-extensions"), None);
-    let offered = upstream.last();
-    assert_eq!((offered.target(), offered.field("upgrade")), ("/live?room=7", Some("websocket")));
-    assert_eq!((offered.field("connection"), offered.field("callgate-consumer")), (Some("Upgrade"), Some("ada")));
-    assert_eq!(offered.field("sec-websocket-protocol"), Some("chat"));
-    for gone in ["x-api-key", "sec-websocket-extensions"] {
-        assert_eq!(offered.field(gone), None, "{offered}");
-    }
+    check_offer(&upstream);
 
     for text in ["hello", &"long ".repeat(10_000), ""] {
         assert_eq!(client.send_frame(WebsocketFrame::text(text)).frame(), WebsocketFrame::text(text));

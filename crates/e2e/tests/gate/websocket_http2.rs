@@ -4,6 +4,7 @@ use callgate_testkit::{RawClient, ScriptedUpstream, TestGate, WebsocketFrame, re
 
 use crate::h2_frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, fields, frame};
 use crate::setup::{api, check, gate_yaml, shop};
+use crate::websocket::check_offer;
 
 const OPEN: &str = "access: public\nwebsocket: allow";
 const WINDOW_UPDATE: u8 = 8;
@@ -179,13 +180,7 @@ fn a_stream_becomes_a_websocket_and_its_record_counts_what_passed() {
     let (.., settings) = tunnel.next();
     assert!(settings.windows(6).any(|setting| setting == [0, 8, 0, 0, 0, 1]), "ENABLE_CONNECT_PROTOCOL: {settings:?}");
     assert_eq!(tunnel.next_of(HEADERS).3[0], STATUS_200);
-    let offered = upstream.last();
-    assert_eq!((offered.target(), offered.field("upgrade")), ("/live?room=7", Some("websocket")));
-    assert_eq!((offered.field("connection"), offered.field("callgate-consumer")), (Some("Upgrade"), Some("ada")));
-    assert_eq!(offered.field("sec-websocket-protocol"), Some("chat"));
-    for gone in ["x-api-key", "sec-websocket-extensions"] {
-        assert_eq!(offered.field(gone), None, "{offered}");
-    }
+    check_offer(&upstream);
 
     for text in ["hello", &"long ".repeat(10_000), ""] {
         assert_eq!(tunnel.send(WebsocketFrame::text(text)).frame(), WebsocketFrame::text(text));
