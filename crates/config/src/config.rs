@@ -423,6 +423,8 @@ pub struct Guards {
     pub headers: HeaderRules,
     /// Whether a call may become a WebSocket.
     pub websocket: Option<Websocket>,
+    /// Whether a call with an `Idempotency-Key` may be sent again (`idempotency_key: repeat`).
+    pub repeats_by_key: Option<bool>,
 }
 
 /// Whether a call may become a WebSocket.

@@ -113,6 +113,9 @@ fn rules(guards: &Guards) -> Vec<String> {
     if let Some(Websocket::Allow(_)) = guards.websocket {
         rules.push("websocket".to_owned());
     }
+    if guards.repeats_by_key == Some(true) {
+        rules.push("repeated by Idempotency-Key".to_owned());
+    }
     if guards.mode == Mode::Observe {
         rules.push("observed".to_owned());
     } else if !guards.observe.is_empty() {

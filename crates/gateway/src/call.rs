@@ -17,6 +17,7 @@ mod inspect;
 mod meter;
 mod read;
 mod rehearse;
+mod repeat;
 mod route;
 mod state;
 mod websocket;

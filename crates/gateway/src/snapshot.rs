@@ -230,6 +230,8 @@ pub struct Guards {
     pub fields: FieldPolicy,
     /// Whether a call may become a WebSocket.
     pub websocket: Option<Websocket>,
+    /// Whether a call with an `Idempotency-Key` may be sent again.
+    pub repeats_by_key: Option<bool>,
 }
 
 /// A plan.

@@ -87,6 +87,8 @@ pub const UPSTREAM_WEIGHT_MAX: u32 = 1_000;
 pub const REPEATS_PER_CALL_MAX: u32 = 2;
 /// Repeats that an upstream's calls save up, one for five of them: load grows by a fifth, and not by a quiet day's fifth at once.
 pub const REPEATS_SAVED_MAX: u32 = 10;
+/// Bytes of a body that is held so that a call with an idempotency key can be sent again: orders and payments have some KiB.
+pub const REPEATED_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// How long a server that failed is left out, the first time; each time after that it is twice as long.
 pub const LEFT_OUT_TIME_MIN: Duration = Duration::from_secs(1);
 /// The longest that a server is left out before a call tries it again.

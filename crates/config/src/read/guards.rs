@@ -52,6 +52,9 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
         headers: fields.read(walk, "headers", |walk, entry| headers::headers(walk, entry, section)).unwrap_or_default(),
         websocket: own_websocket
             .and_then(|own| fields.read(walk, "websocket", |walk, entry| websocket::websocket(walk, entry, own))),
+        repeats_by_key: fields.read(walk, "idempotency_key", |walk, entry| {
+            walk.choice(entry, &entry.value, &[("repeat", true), ("ignore", false)])
+        }),
     };
     ineffective(walk, fields, &guards);
     Read { guards, limits }

@@ -180,7 +180,7 @@ fn route(walk: &mut Walk<'_>, line: &Entry, own: &'static Section, pattern: &Pat
 fn beside_respond(walk: &mut Walk<'_>, fields: &Fields<'_>, read: &guards::Read) {
     let headers = &read.guards.headers;
     let changes_request = !headers.request_set.is_empty() || !headers.request_remove.is_empty();
-    for name in ["rewrite", "timeout", "headers"] {
+    for name in ["rewrite", "timeout", "headers", "idempotency_key"] {
         if fields.has(name) && (name != "headers" || changes_request) {
             let name = if name == "headers" { "headers.request" } else { name };
             let message = format!("`{name}` has no effect beside `respond`: nothing is forwarded");

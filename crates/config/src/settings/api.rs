@@ -197,6 +197,15 @@ const GUARDS: &[Setting] = &[
         "allow",
     )
     .default("refuse"),
+    Setting::new(
+        "idempotency_key",
+        Choice(&["repeat", "ignore"]),
+        "`repeat`: when a server fails without an answer, a call with an `Idempotency-Key` may be sent again whatever its \
+         method, with its body if that was declared to have 64 KiB at most. Only for upstreams whose servers together do \
+         once what they are told twice with one key.",
+        "repeat",
+    )
+    .default("ignore"),
 ];
 
 static UPSTREAM: Section = Section {

@@ -1,6 +1,7 @@
 //! Single settings of an API: their forms, and what is wrong with others.
 
 mod health;
+mod idempotency_key;
 mod websocket;
 
 use std::path::Path;

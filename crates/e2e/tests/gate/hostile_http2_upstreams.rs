@@ -301,3 +301,26 @@ fn what_a_server_refused_without_a_look_is_asked_once_more() {
     let answer = check(&gate.call("POST /shop/a"), "204");
     assert_eq!(gate.record(&answer.call_id())["callgate.upstream.attempts"], 2);
 }
+
+#[test]
+fn what_a_server_broke_off_is_asked_once_more_for_its_idempotency_key() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let servers = [(); 2].map(|()| {
+        let count = Arc::clone(&count);
+        answering(move |stream| match count.fetch_add(1, Ordering::SeqCst) {
+            10 => vec![frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])],
+            _ => vec![frame(HEADERS, END_HEADERS | END_STREAM, stream, S204)],
+        })
+    });
+    let [one, two] = servers.each_ref().map(|server| server.upstream.url());
+    let upstream = format!("{{ servers: [\"{one}\", \"{two}\"], protocol: http2 }}");
+    let gate = TestGate::start(&shop_yaml(&upstream, "access: public\nidempotency_key: repeat"));
+    // What pays for it.
+    for _ in 0..10 {
+        check(&gate.call("POST /shop/a"), "204");
+    }
+    let call = gate.call("POST /shop/a").body("text/plain", "pay 10").field("Idempotency-Key", "a");
+    let answer = check(&call, "204");
+    assert_eq!(gate.record(&answer.call_id())["callgate.upstream.attempts"], 2);
+    assert_eq!(count.load(Ordering::SeqCst), 12);
+}

@@ -32,6 +32,7 @@ mod health_checks;
 mod hostile_bytes;
 mod hostile_http2_upstreams;
 mod http2_upstreams;
+mod idempotency_keys;
 mod ips_and_proxies;
 mod lapsing;
 mod limits;

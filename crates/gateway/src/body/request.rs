@@ -178,6 +178,15 @@ impl RequestBody {
         matches!(self.0, Source::Whole(_))
     }
 
+    /// The same body once more, if nothing of it is still to come from the caller. To be asked before it is sent.
+    #[must_use]
+    pub fn again(&self) -> Option<RequestBody> {
+        match &self.0 {
+            Source::Whole(bytes) => Some(RequestBody(Source::Whole(bytes.clone()))),
+            Source::Streaming(_) => self.is_empty().then_some(RequestBody(Source::Whole(None))),
+        }
+    }
+
     /// Collects the whole body, if it has no more than `bytes_max`. Trailers are dropped: a collected body is forwarded with
     /// a length.
     ///

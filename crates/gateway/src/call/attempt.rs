@@ -1,8 +1,7 @@
 //! A request on its way to a server of the upstream; and, where that fails and nothing speaks against it, to another.
 //!
-//! What may be repeated: a request of which no server has seen a byte, whatever it asks for; and one that is idempotent and
-//! has no body (RFC 9110 section 9.2.2), because the server may have done what it asks for before it failed. Nothing else,
-//! ever. A repeat of what was load for a server is paid for by the upstream's budget, so that failing servers are not asked
+//! What may be repeated: a request of which no server has seen a byte, whatever it asks for; and what [`repeat`] says of one
+//! whose server may have done what it asks for before it failed. Nothing else, ever. A repeat of what was load for a server is paid for by the upstream's budget, so that failing servers are not asked
 //! much more for their failing.
 
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use http::Request;
 use http::header::HOST;
 
 use super::guard::CallGuard;
+use super::repeat::{self, Spare};
 use crate::body::RequestBody;
 use crate::snapshot::Api;
 use crate::worker::Worker;
@@ -27,12 +27,13 @@ pub(super) enum Unanswered {
 }
 
 /// Sends a request to one server after the other, until one answers or it may not be sent again. The record says at every
-/// moment where it is: a caller that leaves ends it there.
+/// moment where it is: a caller that leaves ends it there. With a spare it may be sent again although a server had it.
 pub(super) async fn send(
     record: &mut CallGuard,
     worker: &Worker,
     api: &Api,
     mut request: Request<RequestBody>,
+    spare: Option<Spare>,
 ) -> Result<Sent<RequestBody>, Unanswered> {
     let clock = &worker.gate().clock;
     api.servers.budget().earn();
@@ -40,7 +41,7 @@ pub(super) async fn send(
     let mut attempts: u8 = 0;
     let mut failed = None;
     loop {
-        let repeatable = is_repeatable(&request);
+        let repeatable = spare.is_some() || repeat::is_safe(&request);
         let chosen = api.servers.choose(worker.draw(), clock.mono_ns(), tried, repeatable);
         let Some((server, place)) = chosen else {
             return Err(failed.map_or(Unanswered::NoServer, Unanswered::Failed));
@@ -64,7 +65,12 @@ pub(super) async fn send(
         }
         record.place = None;
         let may_again = u32::from(attempts) <= bounds::REPEATS_PER_CALL_MAX;
-        match intact.filter(|request| may_again && (error.retry_safe || is_repeatable(request))) {
+        let again = match intact {
+            Some(intact) if error.retry_safe || repeat::is_safe(&intact) => Some(intact),
+            _ if error.retry_safe || error.is_silence() => spare.as_ref().and_then(Spare::request),
+            _ => None,
+        };
+        match again.filter(|_| may_again) {
             Some(again) if !error.was_load() || api.servers.budget().spend() => request = again,
             _ => return Err(Unanswered::Failed(error)),
         }
@@ -81,10 +87,6 @@ pub(super) async fn send(
 /// Notes that the server had the time of the call and gave no answer.
 pub(super) fn timed_out(record: &mut CallGuard, api: &Api, clock: &Clock) {
     note(record, api, Fault::NoAnswer, clock);
-}
-
-fn is_repeatable(request: &Request<RequestBody>) -> bool {
-    request.method().is_idempotent() && request.body().is_empty()
 }
 
 fn answered(record: &mut CallGuard, api: &Api, clock: &Clock) {

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::attempt::{self, Unanswered};
 use super::credential;
 use super::read::Incoming;
+use super::repeat::Spare;
 use super::route::Routed;
 use super::state::Call;
 use super::websocket;
@@ -55,13 +56,14 @@ pub(crate) async fn send(
 ) -> Result<Response<UpstreamBody>, Refused> {
     let mut request = prepare(call, routed, request)?;
     websocket::offer_upstream(call, worker, request.headers_mut());
+    let spare = Spare::of(routed, &request);
     let api = routed.api;
     let began_ns = call.now_ns();
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
     let progress = call.record.request.clone();
     let total = call.deadline;
     let sent = {
-        let sending = std::pin::pin!(attempt::send(&mut call.record, worker, api, request));
+        let sending = std::pin::pin!(attempt::send(&mut call.record, worker, api, request, spare));
         until_head(sending, timeout, total, progress.as_deref()).await
     };
     let head_us = call.now_ns().saturating_sub(began_ns) / 1_000;

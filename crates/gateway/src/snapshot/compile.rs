@@ -384,6 +384,7 @@ impl Compiler<'_> {
             cors: guards.cors.as_ref().map(|cors| CorsPolicy::compile(cors, key_header, place)),
             fields: FieldPolicy::compile(&guards.headers),
             websocket: guards.websocket,
+            repeats_by_key: guards.repeats_by_key,
             place: place.into(),
         }
     }

@@ -159,6 +159,12 @@ impl UpstreamError {
         }
     }
 
+    /// Whether the server said nothing of what it did, or would not do: it went away, or broke the call off.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self.kind, Kind::Closed | Kind::Reset | Kind::Tls)
+    }
+
     /// Whether a server had anything to do for it. Where no connection came about, none had: a call that goes to another
     /// server then is one call to all of them together.
     #[must_use]
