@@ -46,6 +46,9 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 pub const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
 /// See [`LINGER_TIME_MAX`].
 pub const LINGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long nothing may come meanwhile: who is still sending pauses no longer, and who is not has the answer by then. A stop
+/// waits for connections that end, and some clients never close theirs.
+pub const LINGER_QUIET_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The least that `memory` can be set to: an idle gate takes about 30 MiB, its queues of records up to 60 more.
 pub const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;

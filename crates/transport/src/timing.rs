@@ -27,6 +27,8 @@ pub struct Timing {
     pub linger_max: Duration,
     /// How much of it, in bytes.
     pub linger_bytes_max: u64,
+    /// How long nothing of it may come.
+    pub linger_quiet_max: Duration,
 }
 
 /// A gone client's call is wasted for this long; a half-closed one's may take this long.
@@ -47,6 +49,7 @@ impl Default for Timing {
             write_stall_max: bounds::WRITE_STALL_MAX,
             linger_max: bounds::LINGER_TIME_MAX,
             linger_bytes_max: bounds::LINGER_BYTES_MAX,
+            linger_quiet_max: bounds::LINGER_QUIET_TIME_MAX,
         }
     }
 }

@@ -60,6 +60,24 @@ fn silent_connections_are_closed_when_the_time_is_over() {
     assert_eq!(gate.program().wait().code(), Some(0));
 }
 
+/// It has its answer, and another request behind it that nobody takes any more; and it never closes.
+#[test]
+fn a_client_that_stays_behind_its_last_answer_holds_nothing_up() {
+    let go = Signal::new();
+    let upstream = answering_when(&go);
+    let mut gate = shop_with(&upstream, "drain: { timeout: 8s }", "access: public");
+    let mut client = RawClient::connect(gate.address());
+    client.send(gate.call("GET /shop/a").bytes().repeat(2));
+    wait_for("the call at the upstream", || upstream.count() == 1);
+    gate.program().signal("TERM");
+    ending(&mut gate);
+    go.raise();
+    assert_eq!(client.answer().field("connection"), Some("close"));
+    assert_eq!(client.rest(), b"");
+    assert_eq!(gate.program().wait().code(), Some(0));
+    assert!(!gate.said().contains("still open"), "it was waited for to the end: {}", gate.said());
+}
+
 /// Twenty clients that send again the moment that an answer is there: some request is always on its way, whatever moment
 /// the signal comes.
 #[test]

@@ -6,7 +6,7 @@ use callgate_testkit::{
     Authority, RawClient, ScriptedUpstream, TestGate, WEBSOCKET_ACCEPT, WebsocketFrame, reply, wait_for,
 };
 
-use crate::setup::{api, check, check_problem, gate_yaml, shop};
+use crate::setup::{api, check, check_problem, gate_yaml, shop, shop_with};
 
 const OPEN: &str = "access: public\nwebsocket: allow";
 
@@ -227,6 +227,29 @@ fn a_drain_says_goodbye_to_both_sides() {
     assert_eq!(gate.program().wait().code(), Some(0));
     assert_eq!(upstream.closed(), 1);
     assert_eq!(record(&gate)["callgate.end"], "draining");
+}
+
+/// The server closes first (RFC 6455 section 7.1.1). A client that never closes its own side holds nothing up.
+#[test]
+fn a_drain_does_not_wait_for_what_is_over() {
+    let upstream = ScriptedUpstream::start(|connection| {
+        let Some(request) = connection.request() else { return };
+        connection.accept_websocket(&request);
+        if request.target() != "/gone" {
+            connection.echo_frames();
+        }
+    });
+    let mut gate = shop_with(&upstream, "drain: { timeout: 8s }", OPEN);
+    let mut closed = gate.call("GET /shop/live").open_websocket();
+    assert_eq!(closed.send_frame(WebsocketFrame::close(1000)).frame(), WebsocketFrame::close(1000));
+    let mut left = gate.call("GET /shop/gone").open_websocket();
+    assert_eq!(left.frame().closing().0, 1011);
+    let mut open = gate.call("GET /shop/live").open_websocket();
+    gate.program().signal("TERM");
+    assert_eq!(open.frame().closing().0, 1001);
+    assert_eq!([closed.rest(), left.rest(), open.rest()], [b"", b"", b""]);
+    assert_eq!(gate.program().wait().code(), Some(0));
+    assert!(!gate.said().contains("still open"), "it was waited for to the end: {}", gate.said());
 }
 
 #[test]

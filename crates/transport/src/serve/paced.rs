@@ -65,11 +65,10 @@ impl Drop for PacedBody {
 async fn discard(mut incoming: Incoming, timing: Timing) {
     let mut left = timing.linger_bytes_max;
     let all = async {
-        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+        while left > 0 {
+            let frame = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context));
+            let Ok(Some(Ok(frame))) = tokio::time::timeout(timing.linger_quiet_max, frame).await else { break };
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
-            if left == 0 {
-                break;
-            }
         }
     };
     // Late or not: the body is dropped now.

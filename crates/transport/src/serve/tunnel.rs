@@ -29,6 +29,9 @@ use crate::{BoxError, Timing};
 /// The one protocol that is offered to anybody here. A CONNECT for another one stays what it is, and is refused as such.
 const WEBSOCKET: &[u8] = b"websocket";
 
+/// Read at once while discarding.
+const SCRATCH_BYTES: usize = 8 * 1024;
+
 /// Any 2xx opens the stream (RFC 8441 section 5), so somebody must be there to go on.
 const NO_SESSION: &str = "an answer opens a stream, and there is nothing to go on with";
 
@@ -105,14 +108,20 @@ impl Tunnel {
         .await;
         drop(session);
         // In time or not: the stream ends here.
-        let _late = tokio::time::timeout(timing.linger_max, part(&mut *client, timing.linger_bytes_max)).await;
+        let _late = tokio::time::timeout(timing.linger_max, part(&mut *client, &timing)).await;
     }
 }
 
 /// Sends what is still to be sent and ends the stream; then discards what comes, as a connection that is closed does.
-async fn part(client: &mut dyn Duplex, bytes_max: u64) -> io::Result<()> {
+async fn part(client: &mut dyn Duplex, timing: &Timing) -> io::Result<()> {
     client.shutdown().await?;
-    tokio::io::copy(&mut client.take(bytes_max), &mut tokio::io::sink()).await?;
+    let (mut left, mut scratch) = (timing.linger_bytes_max, vec![0; SCRATCH_BYTES]);
+    while left > 0 {
+        match tokio::time::timeout(timing.linger_quiet_max, client.read(&mut scratch)).await {
+            Ok(Ok(count @ 1..)) => left = left.saturating_sub(count as u64),
+            _ => break,
+        }
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http_body_util::StreamBody;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::greet::greet;
@@ -161,6 +161,40 @@ fn a_drain_ends_connections_with_their_next_answer_and_leaves_silent_ones() {
             assert!(heard.starts_with("HTTP/1.1 200") && heard.contains("connection: close"), "{heard}");
             idle.drain.finished().await;
         }
+    });
+}
+
+/// It sent another request behind the one that was answered last, reads the end, and neither sends more nor closes.
+#[test]
+fn a_client_that_stays_silent_behind_its_last_answer_is_waited_for_a_moment() {
+    run(async {
+        let mut scene = Scene::new(Timing::default());
+        scene.drain.begin();
+        let pipelined = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+        scene.client.write_all(pipelined).await.unwrap();
+        let heard = scene.hear_all().await;
+        assert_eq!((heard.matches("HTTP/1.1 200").count(), heard.contains("connection: close")), (1, true), "{heard}");
+        let ended = Instant::now();
+        scene.drain.finished().await;
+        assert_eq!(ended.elapsed().as_secs(), bounds::LINGER_QUIET_TIME_MAX.as_secs());
+    });
+}
+
+#[test]
+fn a_client_that_is_still_sending_is_given_longer() {
+    run(async {
+        let mut scene = Scene::with(Timing::default(), |_request, _inspected| async { refuse() });
+        let large = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000000\r\n\r\nhello";
+        scene.client.write_all(large).await.unwrap();
+        assert!(scene.hear_one().await.starts_with("HTTP/1.1 401"));
+        let answered = Instant::now();
+        for _ in 1..bounds::LINGER_TIME_MAX.as_secs() {
+            sleep(Duration::from_secs(1)).await;
+            scene.client.write_all(b"more").await.unwrap();
+        }
+        assert_eq!(scene.drain.open(), 1);
+        scene.drain.finished().await;
+        assert_eq!(answered.elapsed().as_secs(), bounds::LINGER_TIME_MAX.as_secs());
     });
 }
 
