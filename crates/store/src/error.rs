@@ -1,5 +1,7 @@
 //! Everything that can go wrong in the store, one variant for each thing that a caller would do differently.
 
+use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,23 +91,29 @@ pub enum StoreError {
         /// The database.
         file: PathBuf,
         /// What SQLite said.
-        source: Arc<sqlx::Error>,
+        source: Said,
     },
     /// The disk is full.
-    #[error("the disk of `{}` is full: nothing was changed; free some space, then try again", file.display())]
+    #[error(
+        "the disk of `{}` is full, or a quota or limit of size is reached: nothing was changed; make room, then try again",
+        file.display()
+    )]
     Full {
         /// The database.
         file: PathBuf,
         /// What SQLite said.
-        source: Arc<sqlx::Error>,
+        source: Said,
     },
     /// The database can be read but not written, or not even opened.
-    #[error("`{}` can't be written: nothing was changed; check its owner, its permissions and the disk", file.display())]
+    #[error(
+        "`{}` can't be written: nothing was changed; check its owner, its permissions, the disk, and limits of size",
+        file.display()
+    )]
     NotWritable {
         /// The database.
         file: PathBuf,
         /// What SQLite said.
-        source: Arc<sqlx::Error>,
+        source: Said,
     },
     /// The file is no database, or a broken one.
     #[error("`{}` is damaged: restore a backup into an empty folder", file.display())]
@@ -113,7 +121,7 @@ pub enum StoreError {
         /// The database.
         file: PathBuf,
         /// What SQLite said.
-        source: Arc<sqlx::Error>,
+        source: Said,
     },
     /// Anything else that SQLite said.
     #[error("`{}` did not take it: nothing was changed", file.display())]
@@ -121,7 +129,7 @@ pub enum StoreError {
         /// The database.
         file: PathBuf,
         /// What SQLite said.
-        source: Arc<sqlx::Error>,
+        source: Said,
     },
     /// The store was closed, or its writer ended.
     #[error("the store is closed")]
@@ -168,6 +176,10 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
+/// What SQLite said, once: sqlx's own error says it and gives it as its source again.
+#[derive(Debug)]
+pub struct Said(Arc<sqlx::Error>);
+
 /// What an act inside a transaction ends with when it does not end well: its own answer, or SQLite's.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -194,15 +206,21 @@ impl StoreError {
         StoreError::Unfit { what, value: value.to_string(), expected: expected.into() }
     }
 
-    /// Sorts SQLite's primary result codes (sqlite.org/rescode.html) by what a person would do about them.
-    pub(crate) fn from_sqlite(file: &Path, source: Arc<sqlx::Error>) -> StoreError {
+    /// Sorts SQLite's result codes (sqlite.org/rescode.html) by what a person would do about them.
+    pub(crate) fn from_sqlite(file: &Path, error: Arc<sqlx::Error>) -> StoreError {
+        /// The file beside the log could not be made as large as it must be: the first thing that fails on a full disk.
+        const IOERR_SHMSIZE: u32 = 4874;
+        /// A write failed for another reason than room: a quota, a limit of the process, the disk itself.
+        const IOERR_WRITE: u32 = 778;
         let file = file.to_owned();
-        match primary_code(&source) {
-            Some(5 | 6) => StoreError::Busy { file, source },
-            Some(13) => StoreError::Full { file, source },
-            Some(3 | 8 | 14) => StoreError::NotWritable { file, source },
-            Some(11 | 26) => StoreError::Damaged { file, source },
-            _ => match *source {
+        let code = extended_code(&error);
+        let source = Said(error);
+        match (code, code.map(|code| code & 0xff)) {
+            (Some(IOERR_SHMSIZE), _) | (_, Some(13)) => StoreError::Full { file, source },
+            (Some(IOERR_WRITE), _) | (_, Some(3 | 8 | 14)) => StoreError::NotWritable { file, source },
+            (_, Some(5 | 6)) => StoreError::Busy { file, source },
+            (_, Some(11 | 26)) => StoreError::Damaged { file, source },
+            _ => match *source.0 {
                 sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => StoreError::Closed,
                 _ => StoreError::Sqlite { file, source },
             },
@@ -210,9 +228,25 @@ impl StoreError {
     }
 }
 
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+fn extended_code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+// === impl Said ===
+
+impl fmt::Display for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_database_error() {
+            Some(said) => fmt::Display::fmt(said, formatter),
+            None => fmt::Display::fmt(&self.0, formatter),
+        }
+    }
+}
+
+impl Error for Said {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if self.0.as_database_error().is_some() { None } else { self.0.source() }
+    }
 }
 
 // === impl Fault ===

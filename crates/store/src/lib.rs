@@ -32,7 +32,7 @@ pub use audit::{Actor, AuditEntry, AuditFilter, AuditVerdict};
 pub use backup::{Manifest, ManifestFile};
 pub use calls::{CallFilter, CallsDb, StoredCall, UsageFilter, UsageRow};
 pub use consumers::RemovedConsumer;
-pub use error::StoreError;
+pub use error::{Said, StoreError};
 pub use file::FileError;
 pub use keys::NewKey;
 pub use pepper::{Pepper, Peppers};

@@ -76,8 +76,7 @@ impl TestGate {
     #[must_use]
     #[track_caller]
     pub fn start_on_a_full_disk(yaml: &str, file_kib_max: u32) -> TestGate {
-        // The limit's signal is ignored, so that the write fails (EFBIG) instead of ending the process.
-        Self::start_after(&format!("trap '' XFSZ; ulimit -f {file_kib_max}"), yaml)
+        Self::start_wrapped(tempfile::tempdir().unwrap(), yaml, &full_disk(file_kib_max))
     }
 
     /// Starts a gate in a shell that ran this line before: limits, signals that are ignored, outputs that lead elsewhere.
@@ -116,12 +115,22 @@ impl TestGate {
     #[must_use]
     #[track_caller]
     pub fn refuses_to_start(folder: &Path, yaml: &str) -> Output {
+        Self::refuses_to_start_wrapped(folder, yaml, "")
+    }
+
+    /// The same where none of its files may grow past this size.
+    #[must_use]
+    #[track_caller]
+    pub fn refuses_to_start_on_a_full_disk(folder: &Path, yaml: &str, file_kib_max: u32) -> Output {
+        Self::refuses_to_start_wrapped(folder, yaml, &full_disk(file_kib_max))
+    }
+
+    #[track_caller]
+    fn refuses_to_start_wrapped(folder: &Path, yaml: &str, wrapper: &str) -> Output {
         std::fs::write(folder.join("callgate.yaml"), yaml).unwrap();
-        let mut program =
-            Program::start(Command::new(binary()).args(["serve", "-c", "callgate.yaml"]).current_dir(folder));
-        match program.try_line("a ready line or an end", |line| is_ready(line).then(|| line.to_owned())) {
-            Ok(line) => panic!("the gate came up: {line}"),
-            Err(status) => Output { code: status.code(), stdout: String::new(), stderr: program.lines().join("\n") },
+        match try_serve(folder, wrapper, "", Stdio::null()) {
+            Ok((_, line)) => panic!("the gate came up: {line}"),
+            Err(output) => output,
         }
     }
 
@@ -350,6 +359,12 @@ fn try_serve(folder: &Path, wrapper: &str, option: &str, stdin: Stdio) -> Result
         Ok(line) => Ok((program, line)),
         Err(status) => Err(Output { code: status.code(), stdout: String::new(), stderr: program.lines().join("\n") }),
     }
+}
+
+/// The line of a shell whose programs can't write files larger than this. The limit's signal is ignored, so that the write
+/// fails (EFBIG) instead of ending the process.
+fn full_disk(file_kib_max: u32) -> String {
+    format!("trap '' XFSZ; ulimit -f {file_kib_max}; ")
 }
 
 fn is_ready(line: &str) -> bool {

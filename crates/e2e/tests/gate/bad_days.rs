@@ -96,6 +96,22 @@ fn a_full_disk_is_counted_where_an_operator_looks() {
     check(&gate.call("GET /shop/a"), "200");
 }
 
+/// The first file that does not fit is one beside the database, of which SQLite only says "disk I/O error".
+#[test]
+fn a_start_on_a_full_disk_says_what_is_full_and_what_to_do() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let folder = tempfile::tempdir().unwrap();
+    let told = TestGate::refuses_to_start_on_a_full_disk(folder.path(), &yaml("", &upstream), 16);
+    assert_eq!(told.code, Some(1), "{told}");
+    for part in ["the disk of `", "/callgate.db` is full, or a quota or limit of size is reached", "make room"] {
+        assert!(told.stderr.contains(part), "{told}");
+    }
+    assert_eq!(told.stderr.matches("disk I/O error").count(), 1, "{told}");
+    // With room, the same folder serves.
+    let gate = TestGate::start_in(folder, &yaml("", &upstream));
+    check(&gate.call("GET /shop/a"), "200");
+}
+
 #[test]
 fn a_log_that_was_moved_away_is_opened_anew_on_sigusr1() {
     let upstream = ScriptedUpstream::answering("ok");
