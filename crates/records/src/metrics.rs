@@ -12,6 +12,7 @@ mod page;
 mod table;
 
 use callgate_model::bounds;
+use callgate_model::record::UpstreamPart;
 use callgate_model::{CallRecord, Code};
 
 use crate::names::{NameId, Named, Names, NumberMap};
@@ -33,8 +34,16 @@ pub(crate) struct MetricTallies {
     refusals: NumberMap<(NameId, Code), u64>,
     would_refuse: NumberMap<(NameId, Code), u64>,
     apis: NumberMap<NameId, ApiTallies>,
-    /// By API, server, and whether it answered.
-    servers: NumberMap<(NameId, NameId, bool), u64>,
+    servers: NumberMap<(NameId, NameId, Outcome), u64>,
+}
+
+/// What became of a call at the server that had it last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Outcome {
+    Answered,
+    Failed,
+    /// Its caller, or the gate, ended it before the server could do the one or the other.
+    GivenUp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,11 +106,13 @@ impl MetricTallies {
         tallies.request_bytes += record.request_bytes;
         tallies.response_bytes += record.response_bytes;
         if let Some(upstream) = &record.upstream {
-            let answered = upstream.status.is_some();
-            if answered {
+            let outcome = Outcome::of(record, upstream);
+            if outcome == Some(Outcome::Answered) {
                 tallies.upstream_head.add(upstream.head_us);
             }
-            *self.servers.entry((api, server, answered)).or_default() += 1;
+            if let Some(outcome) = outcome {
+                *self.servers.entry((api, server, outcome)).or_default() += 1;
+            }
         }
     }
 
@@ -158,8 +169,8 @@ impl MetricTallies {
 
     fn expose_servers(&self, names: &Names, page: &mut Exposition) {
         page.family(&table::UPSTREAM_CALLS);
-        let row = |((api, server, answered), count): (&(NameId, NameId, bool), &u64)| {
-            (names.text(*api).as_ref(), names.text(*server).as_ref(), outcome(*answered), *count)
+        let row = |((api, server, outcome), count): (&(NameId, NameId, Outcome), &u64)| {
+            (names.text(*api).as_ref(), names.text(*server).as_ref(), outcome.name(), *count)
         };
         let mut rows: Vec<(&str, &str, &str, u64)> = self.servers.iter().map(row).collect();
         rows.sort_unstable();
@@ -170,8 +181,28 @@ impl MetricTallies {
     }
 }
 
-fn outcome(answered: bool) -> &'static str {
-    if answered { "answered" } else { "failed" }
+// === impl Outcome ===
+
+impl Outcome {
+    /// None where the server never had the call: the gate had no connection for it, and the server no part in that.
+    fn of(record: &CallRecord, upstream: &UpstreamPart) -> Option<Outcome> {
+        if upstream.status.is_some() {
+            return Some(Outcome::Answered);
+        }
+        match record.refusal.as_ref().map(|refusal| refusal.code) {
+            Some(Code::UpstreamBusy | Code::Overloaded) => None,
+            Some(Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::UpstreamInvalid) => Some(Outcome::Failed),
+            _ => Some(Outcome::GivenUp),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::Failed => "failed",
+            Outcome::GivenUp => "given_up",
+        }
+    }
 }
 
 fn expose_codes(metric: &Metric, tallies: &NumberMap<(NameId, Code), u64>, names: &Names, page: &mut Exposition) {

@@ -302,6 +302,27 @@ fn what_a_server_refused_without_a_look_is_asked_once_more() {
     assert_eq!(gate.record(&answer.call_id())["callgate.upstream.attempts"], 2);
 }
 
+/// It answers before it has the whole request; that the rest does not come is none of its doing.
+#[test]
+fn a_request_that_breaks_behind_the_head_of_its_answer_is_not_the_servers_doing() {
+    let server = answering(|stream| vec![frame(HEADERS, END_HEADERS, stream, S200)]);
+    let gate = gate_before(&server, "");
+    for rest in ["no chunk\r\n", ""] {
+        let mut client = RawClient::connect(gate.address());
+        client.send("POST /shop/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        client.read_through(b"\r\n\r\n");
+        if rest.is_empty() {
+            client.reset();
+        } else {
+            client.send(rest).rest();
+        }
+    }
+    wait_for("both records", || gate.records().len() == 2);
+    let mut ends: Vec<_> = gate.records().iter().map(|record| record["callgate.end"].to_string()).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, ["\"client_gone\"", "\"refused\""]);
+}
+
 #[test]
 fn what_a_server_broke_off_is_asked_once_more_for_its_idempotency_key() {
     let count = Arc::new(AtomicUsize::new(0));

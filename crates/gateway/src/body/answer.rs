@@ -190,7 +190,7 @@ impl Upstream {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                guard.broke(End::UpstreamBroke);
+                guard.upstream_broke();
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Pending => self.wait(context, guard),

@@ -106,10 +106,16 @@ impl Progress {
         self.fault.get().map(BodyFault::refusal)
     }
 
+    /// Why it was cut.
+    #[must_use]
+    pub fn fault(&self) -> Option<&BodyFault> {
+        self.fault.get()
+    }
+
     /// Whether the caller went away.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.fault.get() == Some(&BodyFault::Gone)
+        self.fault() == Some(&BodyFault::Gone)
     }
 
     fn note(&self, fault: BodyFault) -> BodyFault {

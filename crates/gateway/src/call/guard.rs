@@ -10,7 +10,7 @@ use callgate_model::{CallRecord, Clock};
 use callgate_records::RecorderHandle;
 use callgate_transport::upstream::Place;
 
-use crate::body::Progress;
+use crate::body::{BodyFault, Progress};
 use crate::limiter::Permit;
 
 /// Holds the record, and the call's places among the running ones. First it is in the call, then in the answer's body;
@@ -79,6 +79,21 @@ impl CallGuard {
     pub fn broke(&mut self, end: End) {
         self.end = end;
         self.ended = true;
+    }
+
+    /// The upstream's answer broke off. Where the caller's own body had broken off before it, that is why.
+    pub fn upstream_broke(&mut self) {
+        let fault = self.request.as_ref().and_then(|progress| progress.fault()).cloned();
+        let end = match fault {
+            None => End::UpstreamBroke,
+            Some(BodyFault::Gone) => End::ClientGone,
+            Some(BodyFault::TooSlow) => End::TimedOut,
+            Some(fault) => {
+                self.refusal = Some(fault.refusal());
+                End::Refused
+            }
+        };
+        self.broke(end);
     }
 
     /// The caller went away before there was an answer that it could hear.

@@ -1,5 +1,6 @@
 //! One record a call, whatever happens to it, and that it tells how the call ended.
 
+use callgate_model::Code;
 use callgate_model::record::End;
 use callgate_testkit::{RawClient, ScriptedUpstream, reply, wait_for};
 
@@ -118,6 +119,58 @@ fn a_caller_that_leaves_in_the_answer_and_an_upstream_that_breaks_are_told_apart
     let mut client = house.call("GET /shop/half").open();
     assert!(client.try_answer().is_err());
     assert_eq!(house.records_of("/shop/half", 2)[1].end, End::TimedOut);
+}
+
+/// What the record tells is what the caller saw, however soon it broke.
+#[test]
+fn an_answer_that_breaks_at_once_is_seen_to_begin() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let upstream = ScriptedUpstream::start(|connection| {
+        if let Some(request) = connection.request() {
+            let good = if request.target() == "/later" { "5\r\nhello\r\n" } else { "" };
+            connection.send(format!("{HEAD}{good}no chunk\r\n"));
+        }
+    });
+    let house = shop(&upstream, "access: public");
+    for (path, body) in [("/shop/once", &b""[..]), ("/shop/later", b"5\r\nhello\r\n")] {
+        let mut client = house.call(&format!("GET {path}")).open();
+        let head = client.read_through(b"\r\n\r\n");
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{path}");
+        assert_eq!(client.rest(), body, "{path}");
+        let record = &house.records_of(path, 1)[0];
+        let expect = (End::UpstreamBroke, 200, if body.is_empty() { 0 } else { 5 });
+        assert_eq!((record.end, record.status, record.response_bytes), expect, "{path}");
+    }
+}
+
+/// A server may answer before it has the whole request. That the rest does not come is none of its doing.
+#[test]
+fn a_request_that_breaks_behind_the_head_of_its_answer_is_not_the_servers_doing() {
+    let upstream = ScriptedUpstream::start(|connection| {
+        if connection.head_only().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            connection.until_closed();
+        }
+    });
+    let house = shop(&upstream, "access: public\nbody_max: 1KiB");
+    let begun = |path: &str| {
+        let mut client = RawClient::connect(house.listeners[0]);
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
+        client.read_through(b"\r\n\r\n");
+        client
+    };
+    let large = format!("800\r\n{}\r\n", "x".repeat(0x800));
+    for (path, rest, code) in
+        [("/shop/broken", "no chunk\r\n", Code::MalformedRequest), ("/shop/large", &*large, Code::BodyTooLarge)]
+    {
+        begun(path).send(rest).rest();
+        let record = &house.records_of(path, 1)[0];
+        let refused = record.refusal.as_ref().map(|refusal| refusal.code);
+        assert_eq!((record.end, record.status, refused), (End::Refused, 200, Some(code)), "{path}");
+    }
+    begun("/shop/gone").reset();
+    let record = &house.records_of("/shop/gone", 1)[0];
+    assert_eq!((record.end, record.status, record.refusal.is_none()), (End::ClientGone, 200, true));
 }
 
 #[test]

@@ -51,6 +51,16 @@ fn moment(unix_ms: i64) -> String {
 fn title(record: &CallRecord) -> String {
     let call = format!("{} {}", record.method, record.path);
     match (&record.refusal, record.end) {
+        // Found when the answer had begun.
+        (Some(refusal), _) if record.phase == Phase::Record && record.status != refusal.code.status() => {
+            let code = refusal.code;
+            format!(
+                "{call} was answered with {}, and then cut: {}: {}",
+                record.status,
+                code.name(),
+                without_dot(code.title())
+            )
+        }
         (Some(refusal), _) => {
             let code = refusal.code;
             format!("{call} was refused with {} {}: {}", record.status, code.name(), without_dot(code.title()))

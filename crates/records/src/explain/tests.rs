@@ -151,6 +151,15 @@ fn an_upstream_that_broke_off() {
 }
 
 #[test]
+fn a_call_that_was_cut_behind_the_head_of_its_answer() {
+    let mut record = sample::good();
+    record.end = End::Refused;
+    record.refusal = Some(Refusal::new(Code::BodyTooLarge, "body_max"));
+    let page = check(&record);
+    assert!(page.starts_with("GET /shop/books/7 was answered with 200, and then cut: body_too_large: "), "{page}");
+}
+
+#[test]
 fn an_error_of_the_upstream_is_not_taken_for_one_of_the_gate() {
     let mut record = sample::good();
     record.status = 500;

@@ -56,7 +56,7 @@ metrics! {
     UPSTREAM_HEAD Histogram "callgate_upstream_head_seconds" ["api"] "From forwarding to the upstream's response head.";
     REQUEST_BYTES Counter "callgate_request_body_bytes_total" ["api"] "Body bytes from clients.";
     RESPONSE_BYTES Counter "callgate_response_body_bytes_total" ["api"] "Body bytes to clients.";
-    UPSTREAM_CALLS Counter "callgate_upstream_calls_total" ["api" "server" "outcome"] "Forwarded calls by the server that had them last: `answered`, or `failed`.";
+    UPSTREAM_CALLS Counter "callgate_upstream_calls_total" ["api" "server" "outcome"] "Forwarded calls by the server that had them last: `answered`, `failed`, or `given_up` by the caller or the gate before either.";
     RECORDS_DROPPED Counter "callgate_records_dropped_total" ["queue" "class"] "Records that found their queue full, by class of status: these calls are missing from every other count.";
     LOG_LINES Counter "callgate_log_lines_total" [] "Lines that the access log's target took.";
     LOG_LINES_LOST Counter "callgate_log_lines_lost_total" [] "Lines that the access log's target refused, or was too slow for.";

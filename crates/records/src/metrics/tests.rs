@@ -53,7 +53,7 @@ fn a_scrape_of_a_few_calls() {
     # TYPE callgate_response_body_bytes_total counter
     callgate_response_body_bytes_total{api="-"} 320
     callgate_response_body_bytes_total{api="bookshop"} 500
-    # HELP callgate_upstream_calls_total Forwarded calls by the server that had them last: `answered`, or `failed`.
+    # HELP callgate_upstream_calls_total Forwarded calls by the server that had them last: `answered`, `failed`, or `given_up` by the caller or the gate before either.
     # TYPE callgate_upstream_calls_total counter
     callgate_upstream_calls_total{api="bookshop",server="127.0.0.1:9000",outcome="answered"} 2
     # HELP callgate_records_dropped_total Records that found their queue full, by class of status: these calls are missing from every other count.
@@ -125,6 +125,32 @@ fn past_the_bound_calls_are_counted_under_other_and_none_is_lost() {
     assert_eq!(samples.len(), bounds::METRIC_SERIES_MAX + 1);
     let other = r#"callgate_calls_total{api="other",route="other",method="other",status="other"} 1000"#;
     assert_eq!(samples.last(), Some(&other));
+}
+
+#[test]
+fn a_server_answers_for_what_it_did_alone() {
+    let check = |code: Option<Code>, status: Option<u16>, expect: &str| {
+        let (mut tallies, mut names) = (MetricTallies::default(), Names::default());
+        let mut record = sample::good();
+        record.refusal = code.map(|code| Refusal::new(code, "the case"));
+        record.upstream.as_mut().unwrap().status = status;
+        let named = names.of(&record);
+        tallies.add(&record, named);
+        let text = expose(&tallies, &names);
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("callgate_upstream_calls_total{")).collect();
+        let outcome = lines.first().and_then(|line| line.split_once("outcome=")).map_or("", |(_, outcome)| outcome);
+        assert_eq!((lines.len(), outcome), (usize::from(!expect.is_empty()), expect), "{code:?}");
+    };
+    check(None, Some(500), "\"answered\"} 1");
+    check(Some(Code::ResponseViolated), Some(200), "\"answered\"} 1");
+    check(Some(Code::UpstreamTimeout), None, "\"failed\"} 1");
+    check(Some(Code::UpstreamUnreachable), None, "\"failed\"} 1");
+    // The caller left, or its body was cut.
+    check(None, None, "\"given_up\"} 1");
+    check(Some(Code::BodyTooLarge), None, "\"given_up\"} 1");
+    // The gate had no connection for it.
+    check(Some(Code::UpstreamBusy), None, "");
+    check(Some(Code::Overloaded), None, "");
 }
 
 #[test]

@@ -159,6 +159,16 @@ impl Output {
     }
 }
 
+impl<IO: AsyncWrite + Unpin> Wire<IO> {
+    /// Before an answer breaks off: what came of it, its head at least, goes out as far as there is room, and nobody waits
+    /// for more. Otherwise its record would tell of an answer that the client never saw begin.
+    fn say_what_is_there(&mut self, context: &mut Context<'_>) {
+        if let Poll::Ready(Ok(())) = self.output.poll_write(&mut self.io, context) {
+            let _gone = Pin::new(&mut self.io).poll_flush(context);
+        }
+    }
+}
+
 /// Sends the answer that was begun: its head, and its body as it comes. A client that goes away meanwhile ends it.
 pub(super) async fn send<IO, B>(wire: &RefCell<Wire<IO>>, body: B) -> Result<(), ConnectionError>
 where
@@ -179,7 +189,10 @@ where
                 match open.poll_frame(context) {
                     Poll::Ready(Some(Ok(frame))) => wire.borrow_mut().output.push(frame),
                     Poll::Ready(None) => wire.borrow_mut().output.finish()?,
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(ConnectionError::Answer(error))),
+                    Poll::Ready(Some(Err(error))) => {
+                        wire.borrow_mut().say_what_is_there(context);
+                        return Poll::Ready(Err(ConnectionError::Answer(error)));
+                    }
                     Poll::Pending => {
                         waits = true;
                         break;
