@@ -135,6 +135,14 @@ fn an_offer_that_is_none_is_told_why() {
         check(&plain, "200");
         assert_eq!((upstream.last().field("upgrade"), upstream.last().field("connection")), (None, None));
     }
+    // HTTP/1.0 knows no upgrade: the offer is ignored, and no half of it goes on.
+    let by_1_0 = gate.call("GET /shop/a").websocket().field("Sec-WebSocket-Protocol", "chat").bytes();
+    let by_1_0 = String::from_utf8(by_1_0).unwrap().replace("HTTP/1.1", "HTTP/1.0");
+    let mut client = RawClient::connect(gate.address());
+    client.send(&by_1_0);
+    assert_eq!(client.answer().status, 200);
+    let fields = upstream.last().fields.into_iter().map(|(name, _)| name.to_ascii_lowercase()).collect::<Vec<_>>();
+    assert!(!fields.iter().any(|name| name.starts_with("sec-websocket-") || name == "upgrade"), "{fields:?}");
 }
 
 #[test]

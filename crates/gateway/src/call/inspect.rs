@@ -1,5 +1,6 @@
 //! Inspect: the upstream's answer is judged and cleaned.
 
+use bytes::Bytes;
 use callgate_config::Rule;
 use callgate_model::bounds;
 use callgate_model::refusal::Refused;
@@ -37,7 +38,7 @@ pub(crate) fn judge(
     }
     websocket::declined(call, routed, parts.status)?;
     let bodiless = *call.record.method == *Method::HEAD.as_str()
-        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
         || body.is_end_stream() && body.size_hint().exact() == Some(0);
     if let Some((produces, guards)) = routed.pick(|guards| guards.produces.as_ref())
         && !bodiless
@@ -55,12 +56,18 @@ pub(crate) fn judge(
     for guards in routed.guards() {
         guards.fields.change_response(headers);
     }
-    if parts.status == StatusCode::NO_CONTENT {
+    if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         headers.remove(CONTENT_LENGTH);
     }
     let idle = routed.pick(|guards| guards.idle).map_or(bounds::BODY_IDLE_MAX, |(idle, _)| idle);
     let times = BodyTimes { idle, deadline: call.deadline };
-    Ok(Answer { status: parts.status, headers: parts.headers, content: Content::Upstream(body, times) })
+    let content = if parts.status == StatusCode::RESET_CONTENT && !body.is_end_stream() {
+        // It may have none (RFC 9110 section 15.3.6), and yet its framing has room for one. The connection goes with it.
+        Content::Whole(Bytes::new())
+    } else {
+        Content::Upstream(body, times)
+    };
+    Ok(Answer { status: parts.status, headers: parts.headers, content })
 }
 
 /// Nobody but the gate speaks as the gate: a caller must be able to trust `Callgate-Refused`.

@@ -12,7 +12,7 @@ use callgate_transport::websocket::{Relay, Terms};
 use callgate_wire::websocket::handshake;
 use http::header::{
     CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
@@ -55,11 +55,16 @@ impl Handshake {
 /// `malformed_request`: a body would be read as frames by the one and as a request by the other.
 pub(super) fn offer(call: &mut Call<'_>, parts: &mut Parts) -> Result<(), Refused> {
     if parts.extensions.get::<Offer>().is_none() {
+        // HTTP/1.0 knows no upgrade, and an offer by it is ignored (RFC 9110 section 7.8).
+        if parts.version == Version::HTTP_10 {
+            forget(&mut parts.headers);
+        }
         return Ok(());
     }
     let is_stream = parts.version == Version::HTTP_2;
     if !is_stream && !handshake::is_offered(&parts.headers) {
         parts.extensions.remove::<Offer>();
+        forget(&mut parts.headers);
         return Ok(());
     }
     let has_body = parts.headers.contains_key(TRANSFER_ENCODING) || phase::declared(&parts.headers).unwrap_or(0) > 0;
@@ -77,6 +82,13 @@ pub(super) fn offer(call: &mut Call<'_>, parts: &mut Parts) -> Result<(), Refuse
         mask: [0; 4],
     }));
     Ok(())
+}
+
+/// Removes what a handshake alone says: the offer itself goes no further, and a server should not see half of one.
+fn forget(headers: &mut HeaderMap) {
+    for name in [SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS] {
+        headers.remove(name);
+    }
 }
 
 /// Admit: whether the route opens WebSockets, told once the caller may know the API.

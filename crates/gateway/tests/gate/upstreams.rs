@@ -234,6 +234,12 @@ fn a_body_behind_a_bodiless_answer_reaches_nobody() {
                 }
                 "/204" => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
                 "/304" => "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+                "/205" => format!("HTTP/1.1 205 Reset Content\r\nContent-Length: {}\r\n\r\n", SMUGGLED.len()),
+                "/205/chunks" => {
+                    let chunk = format!("{:x}\r\n{SMUGGLED}\r\n0\r\n\r\n", SMUGGLED.len());
+                    connection.send(format!("HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"));
+                    continue;
+                }
                 target => {
                     connection.send(reply("200 OK", target));
                     continue;
@@ -243,7 +249,8 @@ fn a_body_behind_a_bodiless_answer_reaches_nobody() {
         }
     });
     let house = shop(&upstream, "access: public");
-    for (number, what) in ["HEAD /shop/a", "GET /shop/204", "GET /shop/304"].iter().cycle().take(12).enumerate() {
+    let calls = ["HEAD /shop/a", "GET /shop/204", "GET /shop/304", "GET /shop/205", "GET /shop/205/chunks"];
+    for (number, what) in calls.iter().cycle().take(20).enumerate() {
         let answer = house.call(what).send();
         assert!(answer.body.is_empty(), "{what}");
         let path = format!("/next/{number}");
