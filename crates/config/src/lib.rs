@@ -4,6 +4,7 @@
 //! may be written; `read/` turns the one into the other, section by section, through the collecting [`walk`].
 
 pub mod config;
+mod contents;
 mod diagnostic;
 mod load;
 mod mapping;

@@ -1,13 +1,12 @@
 //! From a file, or a text, to a [`Config`].
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::tree::Span;
 use crate::walk::{Walk, plain};
-use crate::{read, yaml};
+use crate::{contents, read, yaml};
 
 /// A configuration that may be used.
 #[derive(Debug, Clone)]
@@ -52,10 +51,8 @@ pub fn parse(text: &str, folder: &Path, environment: &dyn Fn(&str) -> Option<Str
 
 /// A file's text, up to the bound, without the byte order mark that some editors put before it.
 pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
     let limit = u64::try_from(yaml::FILE_BYTES_MAX + 1).unwrap_or(u64::MAX);
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(contents::of(path, limit)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         std::io::Error::new(std::io::ErrorKind::InvalidData, format!("byte {at} is not UTF-8; save it as UTF-8"))
     })?;

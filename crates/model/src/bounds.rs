@@ -154,6 +154,9 @@ pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(3_600);
 /// Files that a process should be able to open: two thousand clients, each with a call at an upstream.
 pub const FILES_MIN: u64 = 4_096;
 
+/// Until the next byte of a pipe that stands in the place of the configuration or of a secret; past it, it is refused.
+pub const PIPED_FILE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// When a gate is handed to another process: from the pause of administrative acts until that one serves.
 pub const UPGRADE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Sockets that go along, which the kernel passes in one message (SCM_MAX_FD is 253).

@@ -2,10 +2,9 @@
 //!
 //! Resolved after parsing, so that a secret's bytes can never become YAML; and never repeated in a message.
 
-use std::io::Read;
-
 use callgate_model::Secret;
 
+use crate::contents;
 use crate::tree::{Entry, Node};
 use crate::walk::{Walk, plain};
 
@@ -47,12 +46,12 @@ impl Walk<'_> {
     fn file_text(&mut self, path: &str, node: &Node) -> Option<String> {
         let full = self.absolute(path);
         self.files_read.push(full.clone());
-        let mut text = String::new();
         let limit = u64::try_from(SECRET_BYTES_MAX + 2).unwrap_or(u64::MAX);
-        let read = std::fs::File::open(&full).and_then(|file| file.take(limit).read_to_string(&mut text));
+        let read = contents::of(&full, limit)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8")));
         match read {
             // Editors end a file with a line break that nobody means.
-            Ok(_) => Some(
+            Ok(text) => Some(
                 text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned(),
             ),
             Err(error) => {

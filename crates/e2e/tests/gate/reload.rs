@@ -40,6 +40,9 @@ fn a_pipe_in_the_place_of_the_file_is_refused_and_a_file_again_is_taken() {
     let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
     assert!(made.success());
     wait_for("word of the pipe", || gate.said().contains("is not a regular file"));
+    // Whoever asks for a reload is not kept waiting either.
+    let asked = gate.run(&["reload"]);
+    assert!(asked.code == Some(1) && asked.stderr.contains("it is a pipe that nobody writes to"), "{asked}");
     check(&gate.call("GET /shop/a"), "200");
     std::fs::rename(&kept, &file).unwrap();
     wait_for("the new file", || gate.call("GET /bank/a").send().status == 200);
