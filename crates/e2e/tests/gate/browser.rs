@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use callgate_testkit::{Authority, Browser, Connection, Received, ScriptedUpstream, Signal, TestGate, reply, wait_for};
+use callgate_testkit::{
+    Authority, Browser, Connection, Program, Received, ScriptedUpstream, Signal, TestGate, reply, wait_for,
+};
 
 use crate::setup::{api, gate_yaml};
 
@@ -61,9 +63,25 @@ fn asked(upstream: &ScriptedUpstream) -> Vec<Option<String>> {
     events.map(|request| request.field("last-event-id").map(str::to_owned)).collect()
 }
 
-/// The page is shown, events flow, another process takes the gate's place, and the browser goes on with the next event.
+/// Another process takes the gate's place, while this one lets its calls end; gives the old one.
+fn upgraded(gate: &mut TestGate) -> Option<Program> {
+    Some(gate.upgrade())
+}
+
+/// The gate ends, and one starts on the same address. In between nobody listens.
+fn restarted(gate: &mut TestGate) -> Option<Program> {
+    let address = gate.address();
+    assert_eq!(gate.terminate(), Some(0));
+    let yaml = std::fs::read_to_string(gate.file()).unwrap();
+    gate.write(&yaml.replace(&format!("{}:0", address.ip()), &address.to_string()));
+    gate.start_again();
+    assert_eq!(gate.address(), address);
+    None
+}
+
+/// The page is shown, events flow, the gate changes in this way, twice, and the browser goes on with the next event.
 #[track_caller]
-fn check(listen: &str, url: impl Fn(&TestGate) -> String) {
+fn check(listen: &str, url: impl Fn(&TestGate) -> String, change: impl Fn(&mut TestGate) -> Option<Program>) {
     let end = Signal::new();
     let upstream = events(&end);
     let authority = Authority::new();
@@ -77,10 +95,10 @@ fn check(listen: &str, url: impl Fn(&TestGate) -> String) {
         assert!(!browser.said().contains("FATAL"), "{}", browser.said());
         upstream.received().iter().any(|request| request.target() == "/hearing")
     });
-    for upgrades in 1..=2 {
-        let mut old = gate.upgrade();
-        wait_for("the browser to come again", || asked(&upstream).len() > upgrades);
-        assert_eq!(old.wait().code(), Some(0));
+    for changes in 1..=2 {
+        let old = change(&mut gate);
+        wait_for("the browser to come again", || asked(&upstream).len() > changes);
+        assert_eq!(old.map_or(Some(0), |mut old| old.wait().code()), Some(0));
     }
     end.raise();
     let heard = || upstream.received().into_iter().find(|request| request.target() == "/heard");
@@ -98,12 +116,17 @@ fn check(listen: &str, url: impl Fn(&TestGate) -> String) {
 
 #[test]
 fn an_event_source_goes_on_where_it_was_when_the_gate_drains() {
-    check("{ address: 127.0.0.1:0 }", TestGate::url);
+    check("{ address: 127.0.0.1:0 }", TestGate::url, upgraded);
+}
+
+/// SIGTERM and a new start. An address of its own, so that nobody else takes the port meanwhile.
+#[test]
+fn an_event_source_goes_on_where_it_was_after_a_restart() {
+    check("{ address: 127.0.0.77:0 }", TestGate::url, restarted);
 }
 
 #[test]
 fn over_tls_and_http_2_too() {
-    check("{ address: 127.0.0.1:0, tls: { certificate: leaf.pem, key: leaf.key } }", |gate| {
-        format!("https://localhost:{}", gate.address().port())
-    });
+    let url = |gate: &TestGate| format!("https://localhost:{}", gate.address().port());
+    check("{ address: 127.0.0.1:0, tls: { certificate: leaf.pem, key: leaf.key } }", url, upgraded);
 }
