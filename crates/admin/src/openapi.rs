@@ -18,7 +18,7 @@ use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens, upgrade
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        gate::status, gate::plans, gate::reload, gate::backup, upgrade::upgrade,
+        gate::status, gate::plans, gate::upstreams, gate::reload, gate::backup, upgrade::upgrade,
         consumers::list, consumers::create, consumers::show, consumers::set_plan, consumers::remove,
         keys::list, keys::create, keys::import, keys::show, keys::revoke, keys::rotate,
         audit::list, audit::verify,

@@ -7,7 +7,7 @@ use callgate_store::CallFilter;
 use tokio::net::UnixStream;
 
 use crate::problem::{AdminCode, AdminError};
-use crate::views::{GateSummary, Lost, Plan, Reloaded};
+use crate::views::{GateSummary, Lost, Plan, Reloaded, UpstreamServer};
 
 /// A future that the trait can hand out.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -34,6 +34,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// What the gate could not keep; nothing where no gate runs.
     fn lost(&self) -> Option<Lost> {
+        None
+    }
+
+    /// The servers that calls go to, and how each stands; nothing where no gate runs.
+    fn upstreams(&self) -> Option<Vec<UpstreamServer>> {
         None
     }
 

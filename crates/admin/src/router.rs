@@ -14,6 +14,7 @@ pub fn router(desk: Desk) -> Router {
     Router::new()
         .route("/v1/status", get(gate::status))
         .route("/v1/plans", get(gate::plans))
+        .route("/v1/upstreams", get(gate::upstreams))
         .route("/v1/reload", post(gate::reload))
         .route("/v1/backup", post(gate::backup))
         .route("/v1/upgrade", post(upgrade::upgrade))

@@ -7,6 +7,7 @@ mod consumers;
 mod gate;
 mod keys;
 mod tokens;
+mod upstreams;
 
 pub use audit::{AuditEntries, AuditEntry, AuditQuery, AuditVerdict};
 pub use calls::{
@@ -16,6 +17,7 @@ pub use consumers::{Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Con
 pub use gate::{ApiSummary, Backup, BackupFile, BackupTo, GateSummary, Plan, Plans, Reloaded, Status};
 pub use keys::{Key, KeyCreate, KeyCreated, KeyImport, KeyKind, KeyRotate, Keys, KeysQuery, Standing};
 pub use tokens::{Token, TokenCreate, TokenCreated, TokenRole, Tokens};
+pub use upstreams::{ServerState, UpstreamServer, Upstreams};
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt;
 
 use crate::command::{
     admin_tokens, audit, backup, call, check, completions, consumers, curl, explain, guard, init, keys, log, man_pages,
-    plans, reload, restore, serve, stats,
+    plans, reload, restore, serve, stats, upstreams,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -41,6 +41,7 @@ enum Command {
     Plans(plans::Plans),
     Log(log::Log),
     Stats(stats::Stats),
+    Upstreams(upstreams::Upstreams),
     Explain(explain::Explain),
     Audit(audit::Audit),
     Reload(reload::Reload),
@@ -99,6 +100,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Plans(plans) => plans.run().await.map(|()| ExitCode::SUCCESS),
         Command::Log(log) => log.run().await.map(|()| ExitCode::SUCCESS),
         Command::Stats(stats) => stats.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Upstreams(upstreams) => upstreams.run().await.map(|()| ExitCode::SUCCESS),
         Command::Explain(explain) => explain.run().await,
         Command::Audit(audit) => audit.run().await,
         Command::Reload(reload) => reload.run().await.map(|()| ExitCode::SUCCESS),

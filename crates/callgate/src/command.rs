@@ -24,3 +24,4 @@ pub mod reload;
 pub mod restore;
 pub mod serve;
 pub mod stats;
+pub mod upstreams;

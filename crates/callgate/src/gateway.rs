@@ -7,6 +7,7 @@ mod memory;
 mod operations;
 mod reload;
 mod running;
+mod servers;
 mod sockets;
 mod upgrade;
 

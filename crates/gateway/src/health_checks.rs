@@ -183,7 +183,7 @@ async fn watch(
             Some(Turn::In) if standing.let_in_by_checks(gate.clock.mono_ns()) => {
                 tracing::info!(api, server, "a server that was left out passes its health checks");
             }
-            Some(Turn::Out) if proven.get() && standing.leave_out_by_checks() => {
+            Some(Turn::Out) if proven.get() && standing.leave_out_by_checks(gate.clock.mono_ns()) => {
                 tracing::warn!(api, server, "a server is left out: its health checks fail: {why}");
             }
             Some(Turn::Out) if !proven.get() && row.is_just_out() => tracing::warn!(

@@ -42,7 +42,7 @@ pub use self::names::{Name, lookups_failed};
 pub use self::pool::{Failure, Pool, PoolStats, Sent};
 pub use self::room::Room;
 pub use self::server::{Protocol, Server};
-pub use self::standing::{Fault, Place, Standing};
+pub use self::standing::{Fault, Place, Stand, Standing};
 pub use self::switched::Switched;
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::problem::{AdminCode, AdminError};
 use crate::views::{
     AuditEntries, AuditQuery, AuditVerdict, Backup, BackupTo, CallFound, Calls, CallsQuery, Consumer, ConsumerCreate,
     ConsumerPlan, ConsumerRemoved, Consumers, Key, KeyCreate, KeyCreated, KeyImport, KeyRotate, Keys, KeysQuery, Plans,
-    Reloaded, Stats, StatsQuery, Status, Token, TokenCreate, TokenCreated, TokenRole, Tokens, Usage, UsageQuery,
+    Reloaded, Stats, StatsQuery, Status, Token, TokenCreate, TokenCreated, TokenRole, Tokens, Upstreams, Usage,
+    UsageQuery,
 };
 
 type Told<T> = Result<T, AdminError>;
@@ -121,6 +122,11 @@ impl AdminClient {
     /// What runs.
     pub async fn status(&self) -> Told<Status> {
         self.ask(Method::GET, "/v1/status".to_owned()).await
+    }
+
+    /// The servers that calls go to, and how each stands.
+    pub async fn upstreams_list(&self) -> Told<Upstreams> {
+        self.ask(Method::GET, "/v1/upstreams".to_owned()).await
     }
 
     /// Has the configuration read again.

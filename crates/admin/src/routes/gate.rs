@@ -10,7 +10,7 @@ use crate::access::Asker;
 use crate::desk::Desk;
 use crate::extract::{Answer, Asked};
 use crate::problem::{AdminCode, AdminError};
-use crate::views::{Backup, BackupFile, BackupTo, Plans, Reloaded, Status};
+use crate::views::{Backup, BackupFile, BackupTo, Plans, Reloaded, Status, Upstreams};
 
 /// What runs here.
 #[utoipa::path(get, path = "/v1/status", tag = "gate", operation_id = "status", responses((status = 200, body = Status)))]
@@ -37,6 +37,17 @@ pub(crate) async fn plans(State(desk): State<Desk>) -> Result<Answer<Plans>, Adm
         plan.consumers = consumers.iter().filter(|consumer| consumer.plan.as_ref() == Some(&plan.name)).count();
     }
     Ok(Answer(StatusCode::OK, Plans { plans }))
+}
+
+/// The servers that calls go to, and how each stands.
+#[utoipa::path(get, path = "/v1/upstreams", tag = "gate", operation_id = "upstreams_list",
+    responses((status = 200, body = Upstreams)))]
+pub(crate) async fn upstreams(State(desk): State<Desk>) -> Result<Answer<Upstreams>, AdminError> {
+    let servers = desk.operations().upstreams().ok_or_else(|| {
+        let detail = "no gate is running, so no server has calls; `callgate check` shows which the file names";
+        AdminError::new(AdminCode::NotRunning, detail)
+    })?;
+    Ok(Answer(StatusCode::OK, Upstreams { servers }))
 }
 
 /// Reads the configuration file again.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callgate_admin::operations::{Boxed, Handover};
-use callgate_admin::views::{ApiSummary, GateSummary, Lost, Plan, Reloaded};
+use callgate_admin::views::{ApiSummary, GateSummary, Lost, Plan, Reloaded, UpstreamServer};
 use callgate_admin::{AdminCode, AdminError, Operations};
 use callgate_config::{Config, HeaderRules};
 use callgate_gateway::Gate;
@@ -94,6 +94,10 @@ impl Operations for RunningGate {
 
     fn lost(&self) -> Option<Lost> {
         Some(self.gate.recorder.lost().into())
+    }
+
+    fn upstreams(&self) -> Option<Vec<UpstreamServer>> {
+        Some(super::servers::servers(&self.gate))
     }
 
     fn begin_handover(&self) -> Result<Handover, AdminError> {

@@ -15,6 +15,7 @@ fn acts_without_a_gate_say_so_and_not_in_the_json() {
     house.fails(&["consumers", "create", "b b"], &["`b b`"]);
     house.fails(&["reload"], &["no gate is running", "callgate serve"]);
     house.fails(&["log", "--follow"], &["no gate is running"]);
+    house.fails(&["upstreams"], &["no gate is running", "callgate check"]);
 }
 
 fn data_dir(house: &House) -> String {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use callgate_testkit::{Answer, ScriptedUpstream, Signal, TestGate, reply, wait_for};
+use serde_json::Value;
 
 use crate::setup::{check, check_problem, shop_yaml};
 
@@ -209,6 +210,44 @@ fn with_no_server_left_the_gate_says_so_at_once_and_asks_again_by_itself() {
     });
     wait_for("the server to be used again", || gate.call("GET /shop/a").send().text() == "back");
     wait_for("word of it", || gate.said().contains("a server that was left out answers again"));
+}
+
+/// What an operator sees of it, and that it is the truth.
+#[test]
+fn upstreams_shows_who_is_left_out_and_who_has_calls() {
+    let go = Signal::new();
+    let told = go.clone();
+    let held = ScriptedUpstream::start(move |connection| {
+        while let Some(request) = connection.request() {
+            if request.target() == "/held" {
+                told.wait();
+            }
+            connection.send(reply("200 OK", "ok"));
+        }
+    });
+    let nobody = nobody();
+    let gate = gate_before(&[held.url(), nobody.clone()]);
+    let of = |url: &str| {
+        let listed = gate.run_json(&["upstreams"]);
+        let servers = listed["servers"].as_array().unwrap().clone();
+        assert_eq!(servers.len(), 2, "{listed}");
+        servers.into_iter().find(|server| url.ends_with(server["server"].as_str().unwrap())).unwrap()
+    };
+    let fresh = of(&nobody);
+    assert_eq!((&fresh["api"], &fresh["state"], &fresh["since_ms"]), (&"shop".into(), &"healthy".into(), &Value::Null));
+    wait_for("a server to be left out", || {
+        check(&gate.call("GET /shop/a"), "200");
+        of(&nobody)["state"] == "left_out"
+    });
+    let out = of(&nobody);
+    assert!(out["until_ms"].as_i64() > out["since_ms"].as_i64() && out["since_ms"].is_i64(), "{out}");
+    let mut waiting = gate.call("GET /shop/held").open();
+    wait_for("the call that is held", || of(&held.url())["in_flight"] == 1);
+    let listed = gate.run(&["upstreams"]).expect_success().stdout;
+    assert!(listed.contains("healthy") && listed.contains("left out, tried"), "{listed}");
+    go.raise();
+    assert_eq!(waiting.answer().status, 200);
+    wait_for("the call to be over", || of(&held.url())["in_flight"] == 0);
 }
 
 /// While a server is away, callers pile up. When it is back, it must not get all of them at once.

@@ -101,6 +101,8 @@ fn a_server_that_fails_its_checks_gets_no_calls_until_it_passes_them() {
     wait_for("one to be left out", || !healthy(&gate, &one));
     assert_eq!(answering(&gate), ["two"]);
     assert!(healthy(&gate, &two));
+    let listed = gate.run(&["upstreams"]).expect_success().stdout;
+    assert!(listed.contains("fails its health checks") && listed.contains("healthy"), "{listed}");
     wait_for("word of it", || {
         gate.said().contains("a server is left out: its health checks fail: the answer was 503 Service Unavailable")
     });

@@ -50,6 +50,24 @@ pub struct Standing {
     cold: AtomicU32,
     /// When it may have any number in any case: a slow call must not hold the others off a server that is back.
     warm_at_ns: AtomicU64,
+    /// When it last was left out or came back. 0: never.
+    changed_ns: AtomicU64,
+}
+
+/// How a server stands, for whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// It gets calls.
+    Fit,
+    /// It was left out, and gets few calls at a time.
+    ComesBack,
+    /// Failed calls leave it out: from this moment on, monotonic nanoseconds, a call may try it.
+    LeftOut {
+        /// The moment.
+        until_ns: u64,
+    },
+    /// Its health checks leave it out.
+    FailsChecks,
 }
 
 /// A call's place at a server, given back when it is dropped.
@@ -105,9 +123,30 @@ impl Standing {
         self.out_until_ns.load(Ordering::Relaxed) != 0
     }
 
+    /// How it stands now.
+    #[must_use]
+    pub fn stand(&self, now_ns: u64) -> Stand {
+        match self.out_until_ns.load(Ordering::Relaxed) {
+            0 if self.room.load(Ordering::Relaxed) == 0 || self.is_warm(now_ns) => Stand::Fit,
+            0 => Stand::ComesBack,
+            BY_CHECKS => Stand::FailsChecks,
+            until_ns => Stand::LeftOut { until_ns },
+        }
+    }
+
+    /// When it last was left out or came back, monotonic nanoseconds.
+    #[must_use]
+    pub fn changed_ns(&self) -> Option<u64> {
+        Some(self.changed_ns.load(Ordering::Relaxed)).filter(|changed| *changed != 0)
+    }
+
     /// Leaves it out until health checks let it in. Says whether that is new.
-    pub fn leave_out_by_checks(&self) -> bool {
-        self.out_until_ns.swap(BY_CHECKS, Ordering::Relaxed) != BY_CHECKS
+    pub fn leave_out_by_checks(&self, now_ns: u64) -> bool {
+        let is_new = self.out_until_ns.swap(BY_CHECKS, Ordering::Relaxed) != BY_CHECKS;
+        if is_new {
+            self.changed_ns.store(now_ns, Ordering::Relaxed);
+        }
+        is_new
     }
 
     /// Health checks succeed: what they left out has calls again, few at first; and what calls left out, once its time is
@@ -180,7 +219,11 @@ impl Standing {
         // Calls that it still has from before are no part of the herd.
         self.room.store(self.in_flight() + 1, Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
-        self.out_until_ns.compare_exchange(known, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let is_back = self.out_until_ns.compare_exchange(known, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_back {
+            self.changed_ns.store(now_ns, Ordering::Relaxed);
+        }
+        is_back
     }
 
     /// Leaves it out from now on; says for how long, unless somebody else just did.
@@ -192,6 +235,10 @@ impl Standing {
         self.out_until_ns.compare_exchange(known, until, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         self.times_out.store(times.saturating_add(1), Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
+        // A trial that failed changes nothing.
+        if known == 0 {
+            self.changed_ns.store(now_ns, Ordering::Relaxed);
+        }
         Some(out)
     }
 }

@@ -95,8 +95,8 @@ fn answers_in_between_forgive() {
 fn checks_have_the_last_word() {
     let standing = Arc::<Standing>::default();
     let mut before = standing.enter(NOW_NS).unwrap();
-    assert!(standing.leave_out_by_checks());
-    assert!(!standing.leave_out_by_checks(), "told once");
+    assert!(standing.leave_out_by_checks(NOW_NS));
+    assert!(!standing.leave_out_by_checks(NOW_NS), "told once");
     assert_eq!(standing.fitness(u64::MAX - 1), Fitness::Unfit, "no call may try it, however late");
     assert!(standing.try_out(u64::MAX - 1, false).is_none() && standing.enter_or_try_out(u64::MAX - 1).is_none());
     assert!(!before.answered(NOW_NS), "an answer to a call from before does not bring it back");
@@ -116,7 +116,7 @@ fn a_trial_does_not_undo_what_checks_said_meanwhile() {
         let standing = left_out();
         let later = NOW_NS + 2 * SECOND_NS;
         let mut trial = standing.try_out(later, false).unwrap();
-        standing.leave_out_by_checks();
+        standing.leave_out_by_checks(NOW_NS);
         match says {
             true => assert!(!trial.answered(later)),
             false => assert_eq!(trial.failed(Fault::NoAnswer, later, false, false), None),
@@ -138,7 +138,25 @@ fn without_checks_calls_judge_alone() {
     let standing = left_out();
     standing.end_checks(NOW_NS);
     assert!(standing.is_left_out(), "what calls said holds");
-    standing.leave_out_by_checks();
+    standing.leave_out_by_checks(NOW_NS);
     standing.end_checks(NOW_NS);
     assert!(!standing.is_left_out());
+}
+
+#[test]
+fn whoever_asks_hears_how_it_stands_and_since_when() {
+    let standing = Arc::<Standing>::default();
+    assert_eq!((standing.stand(NOW_NS), standing.changed_ns()), (Stand::Fit, None));
+    let standing = left_out();
+    let Stand::LeftOut { until_ns } = standing.stand(NOW_NS) else { panic!("{standing:?}") };
+    assert_eq!(((until_ns - NOW_NS) / SECOND_NS, standing.changed_ns()), (1, Some(NOW_NS)));
+    let later = NOW_NS + 2 * SECOND_NS;
+    standing.try_out(later, false).unwrap().failed(Fault::Unreachable, later, false, false);
+    assert_eq!(standing.changed_ns(), Some(NOW_NS), "it was out all the time");
+    let back = later + 3 * SECOND_NS;
+    assert!(standing.try_out(back, false).unwrap().answered(back));
+    assert_eq!((standing.stand(back), standing.changed_ns()), (Stand::ComesBack, Some(back)));
+    assert_eq!(standing.stand(back + 11 * SECOND_NS), Stand::Fit);
+    standing.leave_out_by_checks(back + SECOND_NS);
+    assert_eq!((standing.stand(back), standing.changed_ns()), (Stand::FailsChecks, Some(back + SECOND_NS)));
 }
