@@ -2,7 +2,7 @@
 --
 --   wrk … -s calls.lua URL -- KEYS BAD_EVERY PATH PATHS POST_BYTES CLOSE
 --
--- KEYS        a file with one key a line, or `-` for none
+-- KEYS        a file with one key or access token a line, or `-` for none
 -- BAD_EVERY   every so manieth call has a key that is nobody's; 0 for never
 -- PATH PATHS  the path that is called; with PATHS above 0, /route-0000/1 to as many in its place
 -- POST_BYTES  above 0: POST with a JSON body of so many bytes
@@ -40,10 +40,14 @@ function init(args)
       return
    end
    for key in io.lines(args[1]) do
-      headers["X-API-Key"] = key
+      if key:find(".", 1, true) then
+         headers["Authorization"] = "Bearer " .. key
+      else
+         headers["X-API-Key"] = key
+      end
       calls[#calls + 1] = wrk.format(method, path, headers, body)
       -- A guess: it looks like a key, and is none.
-      if #bad_calls < 1000 then
+      if bad_every > 0 and #bad_calls < 1000 then
          headers["X-API-Key"] = key:sub(1, -9) .. string.format("%08x", #bad_calls * 2654435 % 4294967296)
          bad_calls[#bad_calls + 1] = wrk.format(method, path, headers, body)
       end

@@ -30,6 +30,7 @@ pub(crate) const BARS: &[Bar] = &[
     must("refused", "garbage ÷ own bare", 0.6)
         .because("two of four system calls are saved, but a refusal has a problem document, a record and a log line"),
     beyond("refused", "garbage ÷ own bare", 0.4),
+    must("tokens", "cpu, tokens ÷ keys", 1.1),
     must("tls", "cpu ÷ nginx", 1.1).because(USER_HALF),
     beyond("tls", "cpu ÷ nginx", 1.0),
     must("handshakes", "cpu ÷ nginx", 1.2),

@@ -57,7 +57,18 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// The connection broke, or the answer is not HTTP.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Answer> {
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        self.send(method, path, if body.is_empty() { "" } else { "Content-Type: application/json\r\n" }, body)
+    }
+
+    /// Posts a form.
+    ///
+    /// # Errors
+    /// The connection broke, or the answer is not HTTP.
+    pub(crate) fn post_form(&mut self, path: &str, form: &str) -> Result<Answer> {
+        self.send("POST", path, "Content-Type: application/x-www-form-urlencoded\r\n", form)
+    }
+
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &str) -> Result<Answer> {
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {}\r\n\r\n", body.len());
         self.0.get_mut().write_all(format!("{head}{body}").as_bytes()).context("sending")?;

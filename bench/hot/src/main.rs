@@ -10,6 +10,7 @@ mod key;
 mod limit;
 mod path;
 mod record;
+mod token;
 mod upstream;
 
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ const OPERATIONS: &[Operation] = &[
         about: "verifies a presented key against a table of 10,000",
         run: key::run,
     },
+    Operation { name: "token", times: 10_000, about: "verifies a token that was verified before", run: token::warm },
+    Operation { name: "token-cold", times: 500, about: "verifies a token for the first time", run: token::cold },
     Operation { name: "limit", times: 20_000, about: "charges one limit of a key", run: limit::run },
     Operation {
         name: "record",

@@ -15,11 +15,14 @@ use crate::http;
 
 const BARE: &str = include_str!("../../configurations/callgate-bare.yaml");
 const GUARDED: &str = include_str!("../../configurations/callgate-guarded.yaml");
+const TOKENS: &str = include_str!("../../configurations/callgate-tokens.yaml");
 const ADDRESSES: &str = include_str!("../../configurations/callgate-addresses.yaml");
 const FILE: &str = "callgate.yaml";
 /// A consumer has ten keys.
 const CONSUMERS: usize = 1_000;
 const KEYS_PER_CONSUMER: usize = 10;
+/// Each with a token of its own.
+pub(crate) const CLIENTS: usize = 300;
 
 /// Which build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,7 @@ pub(crate) fn start(ground: &Ground, name: &'static str, setup: Setup<'_>, build
     let template = match setup.features {
         Features::Bare => BARE,
         Features::Guarded => GUARDED,
+        Features::Tokens => TOKENS,
         Features::Addresses => ADDRESSES,
     };
     let folder = ground.folder_of(&name.replace(' ', "-"))?;
@@ -74,7 +78,11 @@ pub(crate) fn start(ground: &Ground, name: &'static str, setup: Setup<'_>, build
     std::fs::write(folder.join(FILE), filled(template, &values)?).context("writing Callgate's configuration")?;
     let cores = if setup.workers > 1 { Cores::Both } else { Cores::Proxy };
     let group = launch(binary, cores, &folder, health)?;
-    let keys = setup.is_guarded().then(|| make_keys(&folder)).transpose()?;
+    let keys = match setup.features {
+        Features::Guarded => Some(make_keys(&folder)?),
+        Features::Tokens => Some(make_tokens(&folder, address)?),
+        Features::Bare | Features::Addresses => None,
+    };
     let log = setup.is_guarded().then(|| folder.join("access.log"));
     Ok(Side { name, scheme: setup.scheme(), address, group, log, keys, gate: Some(Gate { health, folder }) })
 }
@@ -136,6 +144,39 @@ fn make_keys(folder: &Path) -> Result<Keys> {
     let file = folder.join("keys");
     std::fs::write(&file, texts.join("\n") + "\n").context("writing the keys")?;
     Ok(Keys { file, texts })
+}
+
+/// Clients, and a token of each, asked for as every client does. They are good for ten minutes.
+fn make_tokens(folder: &Path, address: SocketAddr) -> Result<Keys> {
+    let mut ask = admin(folder)?;
+    let mut texts = Vec::with_capacity(CLIENTS);
+    for number in 0..CLIENTS {
+        let name = format!("client-{number:04}");
+        ask("/v1/consumers", &json!({ "name": name, "plan": "team" }))?;
+        let made = ask("/v1/clients", &json!({ "name": name, "grants": ["client_credentials"] }))?;
+        let secret = made.get("client_secret").and_then(Value::as_str).context("a client without a secret")?;
+        let form = format!("grant_type=client_credentials&client_id={name}&client_secret={secret}");
+        texts.push(token(address, &form)?);
+    }
+    let file = folder.join("tokens");
+    std::fs::write(&file, texts.join("\n") + "\n").context("writing the tokens")?;
+    Ok(Keys { file, texts })
+}
+
+/// A token; the issuer takes twenty such calls a second from one address, so it is asked until it answers.
+fn token(address: SocketAddr, form: &str) -> Result<String> {
+    loop {
+        let answer = http::connect(address)?.post_form("/oauth/token", form)?;
+        match answer.status {
+            200 => {
+                let told: Value = serde_json::from_str(&answer.body).context("reading the issuer's answer")?;
+                let token = told.get("access_token").and_then(Value::as_str);
+                return Ok(token.context("an answer without a token")?.to_owned());
+            }
+            429 => std::thread::sleep(Duration::from_millis(50)),
+            status => bail!("the issuer answered {status}: {}", answer.body),
+        }
+    }
 }
 
 // === impl Gate ===

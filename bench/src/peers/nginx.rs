@@ -19,7 +19,7 @@ pub(crate) fn start(ground: &Ground, setup: Setup<'_>, keys: Option<&Keys>) -> R
     let template = match setup.features {
         Features::Bare => BARE,
         Features::Guarded => GUARDED,
-        Features::Addresses => anyhow::bail!("there is no such set-up here"),
+        Features::Tokens | Features::Addresses => anyhow::bail!("there is no such set-up here"),
     };
     let address = free_address()?;
     let folder = ground.folder_of("nginx")?;

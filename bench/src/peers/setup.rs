@@ -14,6 +14,8 @@ pub(crate) enum Features {
     Bare,
     /// Keys, a limit for each, and a log.
     Guarded,
+    /// The same with access tokens in place of keys; Callgate only.
+    Tokens,
     /// A limit for each address that a proxy names; Callgate only.
     Addresses,
 }
@@ -46,7 +48,7 @@ impl Setup<'_> {
     pub(crate) const GUARDED: Setup<'static> = Setup { features: Features::Guarded, ..Setup::BARE };
 
     pub(crate) fn is_guarded(&self) -> bool {
-        self.features == Features::Guarded
+        matches!(self.features, Features::Guarded | Features::Tokens)
     }
 
     pub(crate) fn scheme(&self) -> &'static str {
@@ -71,6 +73,15 @@ impl Setup<'_> {
 // === impl Keys ===
 
 impl Keys {
+    /// Keeps the first so many.
+    ///
+    /// # Errors
+    /// Their file could not be written.
+    pub(crate) fn shorten(&mut self, count: usize) -> Result<()> {
+        self.texts.truncate(count);
+        std::fs::write(&self.file, self.texts.join("\n") + "\n").context("writing the keys")
+    }
+
     /// A line for every key, made of the key and the id that the peers give it.
     pub(crate) fn lines(&self, line: impl Fn(&str, &str) -> String) -> String {
         let ids = (0..self.texts.len()).map(|number| format!("key-{number:05}"));

@@ -6,7 +6,9 @@ use utoipa::{Modify, OpenApi};
 
 use crate::extract::Answer;
 use crate::problem::{AdminCode, AdminError};
-use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens, upgrade};
+use crate::routes::{
+    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,9 +23,11 @@ use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens, upgrade
         gate::status, gate::plans, gate::upstreams, gate::reload, gate::backup, upgrade::upgrade,
         consumers::list, consumers::create, consumers::show, consumers::set_plan, consumers::remove,
         keys::list, keys::create, keys::import, keys::show, keys::revoke, keys::rotate,
+        clients::list, clients::create, clients::show, clients::rotate_secret, clients::remove,
+        tokens::list, tokens::inspect, tokens::revoke, signing_keys::list, signing_keys::rotate,
         audit::list, audit::verify,
         calls::find, follow::follow, calls::show, calls::usage, calls::stats,
-        tokens::list, tokens::create, tokens::remove,
+        admin_tokens::list, admin_tokens::create, admin_tokens::remove,
     ),
     components(schemas(AdminError, AdminCode)),
     security(("token" = [])),

@@ -7,7 +7,9 @@ use axum::routing::{delete, get, post};
 use crate::access;
 use crate::desk::Desk;
 use crate::problem::{AdminCode, AdminError};
-use crate::routes::{audit, calls, consumers, follow, gate, keys, tokens, upgrade};
+use crate::routes::{
+    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade,
+};
 
 /// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
 pub fn router(desk: Desk) -> Router {
@@ -25,6 +27,14 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/keys/{id}", get(keys::show))
         .route("/v1/keys/{id}/revoke", post(keys::revoke))
         .route("/v1/keys/{id}/rotate", post(keys::rotate))
+        .route("/v1/clients", get(clients::list).post(clients::create))
+        .route("/v1/clients/{name}", get(clients::show).delete(clients::remove))
+        .route("/v1/clients/{name}/rotate-secret", post(clients::rotate_secret))
+        .route("/v1/tokens", get(tokens::list))
+        .route("/v1/tokens/inspect", post(tokens::inspect))
+        .route("/v1/tokens/revoke", post(tokens::revoke))
+        .route("/v1/signing-keys", get(signing_keys::list))
+        .route("/v1/signing-keys/rotate", post(signing_keys::rotate))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/verify", get(audit::verify))
         .route("/v1/calls", get(calls::find))
@@ -32,8 +42,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/calls/{id}", get(calls::show))
         .route("/v1/usage", get(calls::usage))
         .route("/v1/stats", get(calls::stats))
-        .route("/v1/admin-tokens", get(tokens::list).post(tokens::create))
-        .route("/v1/admin-tokens/{name}", delete(tokens::remove))
+        .route("/v1/admin-tokens", get(admin_tokens::list).post(admin_tokens::create))
+        .route("/v1/admin-tokens/{name}", delete(admin_tokens::remove))
         .route("/v1/openapi.json", get(crate::openapi::show))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

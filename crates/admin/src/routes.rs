@@ -1,11 +1,14 @@
 //! The handlers: one function an act, in the order of the command line.
 
+pub(crate) mod admin_tokens;
 pub(crate) mod audit;
 pub(crate) mod calls;
+pub(crate) mod clients;
 pub(crate) mod consumers;
 pub(crate) mod follow;
 pub(crate) mod gate;
 pub(crate) mod keys;
+pub(crate) mod signing_keys;
 pub(crate) mod tokens;
 pub(crate) mod upgrade;
 

@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
 use crate::command::{
-    admin_tokens, audit, backup, call, check, completions, consumers, curl, explain, guard, init, keys, log, man_pages,
-    plans, reload, restore, serve, stats, upstreams,
+    admin_tokens, audit, backup, call, check, clients, completions, consumers, curl, explain, guard, init, keys, log,
+    man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -38,6 +38,9 @@ enum Command {
     Bookshop(bookshop::BookshopArgs),
     Consumers(consumers::Consumers),
     Keys(keys::Keys),
+    Clients(clients::Clients),
+    Tokens(tokens::Tokens),
+    SigningKeys(signing_keys::SigningKeys),
     Plans(plans::Plans),
     Log(log::Log),
     Stats(stats::Stats),
@@ -97,6 +100,9 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Init(init) => init.run().map(|()| ExitCode::SUCCESS),
         Command::Consumers(consumers) => consumers.run().await.map(|()| ExitCode::SUCCESS),
         Command::Keys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Clients(clients) => clients.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Tokens(tokens) => tokens.run().await.map(|()| ExitCode::SUCCESS),
+        Command::SigningKeys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
         Command::Plans(plans) => plans.run().await.map(|()| ExitCode::SUCCESS),
         Command::Log(log) => log.run().await.map(|()| ExitCode::SUCCESS),
         Command::Stats(stats) => stats.run().await.map(|()| ExitCode::SUCCESS),

@@ -3,6 +3,7 @@
 pub mod certificates;
 mod gauges;
 mod inherited;
+mod issuer;
 mod memory;
 mod operations;
 mod reload;

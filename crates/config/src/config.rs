@@ -9,6 +9,9 @@ use std::time::Duration;
 use callgate_model::{Limit, Mode, Quota, Secret, bounds};
 use ipnet::IpNet;
 
+use crate::access::Access;
+use crate::issuer::Issuer;
+
 /// A whole `callgate.yaml`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -40,6 +43,8 @@ pub struct Config {
     pub plans: BTreeMap<String, Plan>,
     /// Who vouches for callers' certificates, in the file's order.
     pub authorities: Vec<Authority>,
+    /// The gate's own authorization server; none issues and takes no tokens.
+    pub issuer: Option<Issuer>,
     /// The guarded APIs, in the file's order.
     pub apis: Vec<Api>,
     /// Files that this configuration read besides itself (certificates, secrets): a change in one is a change of it.
@@ -231,6 +236,8 @@ pub struct Api {
     pub upstream: Upstream,
     /// How keys are presented.
     pub keys: KeyPlaces,
+    /// The audience that its tokens must be for; none means `public_url` or the issuer.
+    pub audience: Option<String>,
     /// What holds for the whole API.
     pub guards: Guards,
     /// Whether calls that match no route are forwarded.
@@ -346,35 +353,6 @@ pub struct KeyPlaces {
     pub bearer: bool,
     /// The query parameter; off unless written.
     pub query: Option<String>,
-}
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody.
-    Public,
-    /// The holders of a key.
-    Key,
-    /// The holders of a client certificate.
-    Certificate,
-    /// The holders of one of the two. A key that is shown counts; the certificate counts without one.
-    Either,
-    /// Who shows both, of one consumer.
-    Both,
-}
-
-impl Access {
-    /// Whether a key is looked for.
-    #[must_use]
-    pub const fn takes_key(self) -> bool {
-        matches!(self, Access::Key | Access::Either | Access::Both)
-    }
-
-    /// Whether a client certificate is looked for.
-    #[must_use]
-    pub const fn takes_certificate(self) -> bool {
-        matches!(self, Access::Certificate | Access::Either | Access::Both)
-    }
 }
 
 /// Addresses allowed and denied. Deny wins; an empty `allow` allows all.

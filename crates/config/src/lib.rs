@@ -3,9 +3,11 @@
 //! Knows nothing async and opens no socket. Start reading at [`config`], the result, then [`settings`], the table of what
 //! may be written; `read/` turns the one into the other, section by section, through the collecting [`walk`].
 
+pub mod access;
 pub mod config;
 mod contents;
 mod diagnostic;
+pub mod issuer;
 mod load;
 mod mapping;
 mod openapi;
@@ -23,8 +25,10 @@ mod walk;
 pub mod write;
 mod yaml;
 
+pub use access::{Access, Credential};
 pub use config::*;
 pub use diagnostic::{Diagnostic, Report, Severity};
+pub use issuer::{ISSUER_API, ISSUER_PATHS, Issuer};
 pub use load::{Loaded, load, parse};
 pub use mapping::{Line, mapping};
 pub use openapi::{from_openapi, from_openapi_text};

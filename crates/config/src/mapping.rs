@@ -1,6 +1,7 @@
 //! What a configuration comes to, one line an API and one a route: for `callgate check`.
 
-use crate::config::{Access, Api, Config, Guards, Route, Unlisted, Upstream, Websocket};
+use crate::access::Access;
+use crate::config::{Api, Config, Guards, Route, Unlisted, Upstream, Websocket};
 use callgate_model::Mode;
 
 /// One line: where callers find something, what answers, and under which rules.
@@ -71,13 +72,7 @@ fn route_line(api: &Api, route: &Route) -> Line {
 }
 
 fn access(access: Option<Access>) -> String {
-    match access {
-        Some(Access::Public) => "public".to_owned(),
-        Some(Access::Key) | None => "key".to_owned(),
-        Some(Access::Certificate) => "certificate".to_owned(),
-        Some(Access::Either) => "key or certificate".to_owned(),
-        Some(Access::Both) => "key and certificate".to_owned(),
-    }
+    access.unwrap_or(Access::KEY).to_string()
 }
 
 fn url(upstream: &Upstream) -> String {

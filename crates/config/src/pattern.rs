@@ -21,6 +21,12 @@ fn not(message: impl Into<String>, help: impl Into<String>) -> NotAPattern {
 // === impl Pattern ===
 
 impl Pattern {
+    /// The pattern of one path alone, as every segment of it stands; none where that is not a path.
+    #[must_use]
+    pub fn exactly(path: &str) -> Option<Pattern> {
+        Pattern::parse(path).ok().filter(Pattern::is_literal)
+    }
+
     /// Takes a pattern apart. `/` has no segments; a slash at the end is a last segment that is empty.
     pub(crate) fn parse(text: &str) -> Result<Pattern, NotAPattern> {
         let Some(inner) = text.strip_prefix('/') else {

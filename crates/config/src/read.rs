@@ -7,6 +7,7 @@ mod effect;
 mod gate;
 mod guards;
 mod headers;
+mod issuer;
 mod limits;
 mod listen;
 mod plan;

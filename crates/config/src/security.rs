@@ -5,7 +5,8 @@
 
 use callgate_model::{Mode, Subject};
 
-use crate::config::{Access, Api, Cleartext, Config, Guards, LogTarget, Route};
+use crate::access::{Access, Credential};
+use crate::config::{Api, Cleartext, Config, Guards, LogTarget, Route};
 
 /// A body this large, times the connections that one address may hold, is what a flood can make the upstream swallow.
 const BODY_LARGE: u64 = 64 * 1024 * 1024;
@@ -78,7 +79,8 @@ fn gate(found: &mut Found, config: &Config) {
             "write `access: stdout` or a file",
         );
     }
-    let wants_keys = config.apis.iter().any(|api| api.guards.access.is_some_and(Access::takes_key));
+    let wants_keys =
+        config.apis.iter().any(|api| api.guards.access.is_some_and(|access| access.takes(Credential::Key)));
     if wants_keys && config.plans.is_empty() && !config.apis.iter().any(bounds_keys) {
         let text = "no plan and no limit bounds what one key may do";
         found.add("plans", text, "write a plan: `plans: { free: { limits: [10/s], quota: 1000/day } }`");
@@ -97,7 +99,7 @@ fn api(found: &mut Found, api: &Api) {
         let text = "no limit per ip: one address can try keys, and call, as fast as it likes";
         found.add(format!("{place}.limits"), text, "write a limit such as `50/s per ip`");
     }
-    if api.guards.access == Some(Access::Public) && api.guards.limits.is_empty() {
+    if api.guards.access == Some(Access::PUBLIC) && api.guards.limits.is_empty() {
         let text = "everybody may call, and nothing bounds how fast";
         found.add(format!("{place}.access"), text, "write a limit such as `50/s per ip`, or `access: key`");
     }
@@ -123,7 +125,7 @@ fn api(found: &mut Found, api: &Api) {
 fn route(found: &mut Found, api: &Api, route: &Route, api_place: &str) {
     let key = format!("{} {}", route.method.as_deref().unwrap_or("*"), route.pattern.text);
     let place = format!("{api_place}.routes[{key}]");
-    let opens = route.guards.access == Some(Access::Public) && api.guards.access != Some(Access::Public);
+    let opens = route.guards.access == Some(Access::PUBLIC) && api.guards.access != Some(Access::PUBLIC);
     if opens && route.respond.is_none() && route.guards.limits.is_empty() && api.guards.limits.is_empty() {
         let text = "everybody may call this route, and nothing bounds how fast";
         found.add(format!("{place}.access"), text, "write a limit such as `10/s per ip`");

@@ -74,6 +74,9 @@ fn file_with_certificates(own: &str, setting: &Setting, section: &Section) -> Op
     })
 }
 
+/// Somebody who issues tokens.
+const ISSUER: &str = "issuer: { url: \"http://127.0.0.1:8080\" }";
+
 /// A whole file with this text as the value of a section that `path` leads to.
 fn file_with(section: &Section, setting: &Setting) -> String {
     let own = format!("{}: {}", setting.name, setting.example);
@@ -115,6 +118,11 @@ fn file_with(section: &Section, setting: &Setting) -> String {
         }
         "rotate" => (String::new(), String::new(), format!("log: {{ access: access.log, rotate: {{ {own} }} }}")),
         "log" | "lockout" | "drain" => (String::new(), String::new(), format!("{}: {{ {own} }}", section.name)),
+        "issuer" => {
+            let url = rest(&[("url", "\"http://127.0.0.1:8080\"")]);
+            (String::new(), "path: /shop".to_owned(), format!("issuer: {{ {own}{url} }}"))
+        }
+        "tokens" => (String::new(), format!("path: /shop, access: token, tokens: {{ {own} }}"), ISSUER.to_owned()),
         "admin" => {
             (String::new(), String::new(), format!("admin: {{ {own}{} }}", rest(&[("address", "127.0.0.1:8081")])))
         }
@@ -122,6 +130,9 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             (String::new(), String::new(), format!("plans: {{ p: {{ {own}, limits: 10/s }} }}"))
         }
         "plan" => (String::new(), String::new(), format!("plans: {{ p: {{ {own} }} }}")),
+        "api" if setting.name == "tokens" => {
+            (String::new(), format!("path: /shop, access: token, {own}"), ISSUER.to_owned())
+        }
         "api" => (String::new(), format!("{own}{beside}"), String::new()),
         "route" => {
             let path = if setting.name == "rewrite" { "/**" } else { "/a" };

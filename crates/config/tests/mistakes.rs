@@ -183,7 +183,7 @@ fn the_design_is_readable() {
             "`tls/cert.pem` is not readable: there is no such file",
             "`tls/key.pem` is not readable: there is no such file",
             "this version does not read `contract` yet",
-            "this version does not read `token` in `access` yet",
+            "`bookshop` takes tokens, and there is nobody who issues any",
         ]
     );
 }

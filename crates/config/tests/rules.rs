@@ -147,7 +147,7 @@ fn the_top_level() {
 fn defaults_are_safe() {
     let config = config("");
     let api = &config.apis[0];
-    assert_eq!(api.guards.access, Some(callgate_config::Access::Key));
+    assert_eq!(api.guards.access, Some(callgate_config::Access::KEY));
     assert_eq!((api.path.as_str(), api.keys.bearer, api.keys.query.is_none()), ("/", true, true));
     assert_eq!(config.lockout.map(|lockout| lockout.failures), Some(20));
     assert_eq!((config.health, config.admin.is_none(), config.key_brand.as_str()), (None, true, "cg"));
@@ -312,14 +312,14 @@ fn upstreams() {
 #[test]
 fn access_and_keys() {
     check_api("access: [key]", &[]);
-    check_api("access: token", &["this version does not read `token` in `access` yet", "write `access: key`"]);
-    check_api("access: [key, token]", &["at `token`"]);
-    check_api("access: { all: [key, token] }", &["this version does not read `token` in `access` yet"]);
-    check_api("access: { all: [key, public] }", &["`all` needs two credentials, and these are not"]);
-    check_api("access: { all: key }", &["write `{ all: [key, certificate] }`, or one word alone"]);
+    check_api("access: token", &["`bookshop` takes tokens, and there is nobody who issues any", "write `issuer:"]);
+    check_api("access: [key, token]", &["at `[key, token]`"]);
+    check_api("access: { all: [key, token] }", &["there is nobody who issues any"]);
+    check_api("access: { all: [key, public] }", &["`all` needs two or three different credentials, and these are not"]);
+    check_api("access: { all: key }", &["write `{ all: [key, token] }`, or one word alone"]);
     check_api("access: [public, key]", &["`public` lets everybody in, so what is beside it has no effect"]);
     check_api("access: [key, key]", &["`access` names something twice"]);
-    check_api("access: open", &["`access` can't be `open`", "`key`, `certificate` or `public`"]);
+    check_api("access: open", &["`access` can't be `open`", "`key`, `token`, `certificate` or `public`"]);
     check_api("contract: { openapi: a.yaml }", &["does not read `contract` yet"]);
     check_api("access: public\nkeys: { query: k }", &["`keys` has no effect: everything here is public"]);
     check_api("access: public\nkeys: { query: k }\nroutes: [GET /a: { access: key }]", &[]);

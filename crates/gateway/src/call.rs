@@ -14,12 +14,15 @@ mod grpc;
 mod guard;
 mod identify;
 mod inspect;
+mod local;
 mod meter;
+mod proof;
 mod read;
 mod rehearse;
 mod repeat;
 mod route;
 mod state;
+mod token;
 mod websocket;
 
 use admit::BodyHint;
@@ -123,6 +126,10 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
         return Ok(answer);
     }
     call.enter(Phase::Forward);
+    if routed.api.local {
+        // Rare, and large: in a box it is no part of every call.
+        return Box::pin(local::answer(call, &routed, request)).await;
+    }
     let response = forward::send(call, worker, &routed, request).await?;
 
     call.enter(Phase::Inspect);

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use callgate_identity::{CellSet, ConsumerEntry, Grants, KeyEntry, NameDigest};
+use callgate_identity::{CellSet, ConsumerEntry, Grants, KeyEntry, NameDigest, TokenEntry};
 
 /// Who calls.
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// The holder of a key.
     Key(Arc<KeyEntry>),
+    /// The holder of an access token.
+    Token(Arc<TokenEntry>),
+    /// The holder of both, of one consumer: the key is who calls, the token is what may be done, and for whom.
+    KeyAndToken(Arc<KeyEntry>, Arc<TokenEntry>),
     /// The holder of a client certificate.
     Certificate {
         /// Whose it is.
@@ -43,16 +47,18 @@ impl Caller {
     #[must_use]
     pub fn consumer(&self) -> &Arc<ConsumerEntry> {
         match self {
-            Caller::Key(entry) => &entry.consumer,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => &entry.consumer,
+            Caller::Token(entry) => &entry.client.consumer,
             Caller::Certificate { consumer, .. } => consumer,
         }
     }
 
-    /// What the credential may do.
+    /// What the credential may do: its scopes, and the APIs and addresses it is for.
     #[must_use]
     pub fn grants(&self) -> &Grants {
         match self {
             Caller::Key(entry) => &entry.grants,
+            Caller::Token(entry) | Caller::KeyAndToken(_, entry) => &entry.grants,
             Caller::Certificate { caller, .. } => &caller.grants,
         }
     }
@@ -61,7 +67,8 @@ impl Caller {
     #[must_use]
     pub fn cells(&self) -> &CellSet {
         match self {
-            Caller::Key(entry) => &entry.cells,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => &entry.cells,
+            Caller::Token(entry) => &entry.client.cells,
             Caller::Certificate { caller, .. } => &caller.cells,
         }
     }
@@ -70,15 +77,28 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> Option<&Arc<KeyEntry>> {
         match self {
-            Caller::Key(entry) => Some(entry),
-            Caller::Certificate { .. } => None,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => Some(entry),
+            Caller::Token(_) | Caller::Certificate { .. } => None,
+        }
+    }
+
+    /// The token, if there is one.
+    #[must_use]
+    pub fn token(&self) -> Option<&Arc<TokenEntry>> {
+        match self {
+            Caller::Token(entry) | Caller::KeyAndToken(_, entry) => Some(entry),
+            Caller::Key(_) | Caller::Certificate { .. } => None,
         }
     }
 
     /// The subject of quotas that count per key, as a number.
     pub(crate) fn number(&self) -> u64 {
         match self {
-            Caller::Key(entry) => u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default()),
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => {
+                u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default())
+            }
+            // A key's id is ASCII, so this bit is none of its.
+            Caller::Token(entry) => (1 << 63) | entry.client.number.unsigned_abs(),
             Caller::Certificate { caller, .. } => caller.number,
         }
     }
@@ -86,7 +106,8 @@ impl Caller {
     /// The same for the store.
     pub(crate) fn subject(&self) -> String {
         match self {
-            Caller::Key(entry) => format!("key:{}", entry.id),
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => format!("key:{}", entry.id),
+            Caller::Token(entry) => format!("client:{}", entry.client.number),
             Caller::Certificate { caller, .. } => caller.subject.to_string(),
         }
     }
@@ -97,6 +118,9 @@ impl fmt::Display for Caller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Caller::Key(entry) => write!(formatter, "Key {}", entry.id),
+            Caller::Token(entry) | Caller::KeyAndToken(_, entry) => {
+                write!(formatter, "The token of client `{}`", entry.client.name)
+            }
             Caller::Certificate { caller, .. } => write!(formatter, "The certificate of `{}`", caller.name),
         }
     }

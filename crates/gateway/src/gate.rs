@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use callgate_config::Config;
-use callgate_identity::{KeyTable, Lockout, LockoutRule};
+use callgate_identity::{KeyTable, Lockout, LockoutRule, Proofs, TokenTable};
 use callgate_model::{Clock, bounds};
 use callgate_records::RecorderHandle;
 use tokio::sync::watch;
 
 use crate::limiter::Addresses;
+use crate::local::Local;
 use crate::memory::Memory;
 use crate::quota::Quotas;
 use crate::snapshot::{CompileError, Snapshot, same_sockets};
@@ -25,6 +26,12 @@ pub struct Gate {
     reloaded: watch::Sender<()>,
     /// Who may call. Not in the snapshot: keys change one by one.
     pub keys: Arc<KeyTable>,
+    /// Whose tokens count; none takes none.
+    pub tokens: Option<Arc<TokenTable>>,
+    /// Which proofs of possession were used.
+    pub proofs: Option<Arc<Proofs>>,
+    /// Answers calls of the gate's own API.
+    pub local: Option<Arc<dyn Local>>,
     /// Addresses that guess.
     pub lockout: Lockout,
     /// Limit cells of addresses and header values.
@@ -82,6 +89,9 @@ impl Gate {
             snapshot: ArcSwap::new(snapshot),
             reloaded: watch::Sender::new(()),
             keys,
+            tokens: None,
+            proofs: None,
+            local: None,
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),
             quotas,
@@ -93,6 +103,12 @@ impl Gate {
             started,
             running: Mutex::default(),
         }
+    }
+
+    /// The same with tokens, and with somebody who issues them.
+    #[must_use]
+    pub fn with_issuer(self, tokens: Arc<TokenTable>, proofs: Arc<Proofs>, local: Arc<dyn Local>) -> Gate {
+        Gate { tokens: Some(tokens), proofs: Some(proofs), local: Some(local), ..self }
     }
 
     /// The configuration that a call beginning now is judged by.

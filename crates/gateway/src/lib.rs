@@ -15,6 +15,7 @@ pub mod gate;
 pub mod health;
 pub mod health_checks;
 pub mod limiter;
+pub mod local;
 pub mod memory;
 pub mod plane;
 pub mod policy;
@@ -27,5 +28,6 @@ mod websocket;
 pub mod worker;
 
 pub use gate::Gate;
+pub use local::Local;
 pub use plane::Plane;
 pub use snapshot::Snapshot;

@@ -3,6 +3,7 @@
 //! Keys are not in it: they change one by one, and live in a table of their own (`identity::KeyTable`).
 
 pub mod authorities;
+mod builtin;
 mod cells;
 mod compile;
 pub mod hosts;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callgate_config::{
-    Access, Config, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
+    Access, Config, Credential, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
 };
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::{ByName, CertificateFacts, ClientTlsSet, ServerTls, Tickets};
@@ -134,6 +135,16 @@ pub struct Api {
     pub keep_override_headers: bool,
     /// Whether any place of it takes keys: then key fields never go upstream.
     pub takes_keys: bool,
+    /// Whether any place of it takes tokens.
+    pub takes_tokens: bool,
+    /// Where callers know it, if the file says so.
+    pub public_url: Option<Box<str>>,
+    /// Where it is written whose tokens it takes, as a URL.
+    pub resource_metadata: Option<Box<str>>,
+    /// Whom a token may be for, the one to ask for first.
+    pub audiences: Vec<Box<str>>,
+    /// It is the gate's own: what is forwarded elsewhere is answered inside.
+    pub local: bool,
 }
 
 /// How servers are asked whether they are well.
@@ -262,6 +273,20 @@ impl Snapshot {
     #[must_use]
     pub fn only_watches(&self) -> bool {
         self.config.mode == Mode::Observe
+    }
+}
+
+// === impl Api ===
+
+impl Api {
+    /// Whether a credential of this kind counts anywhere in it; a key, if none does.
+    #[must_use]
+    pub fn takes(&self, kind: Credential) -> bool {
+        match kind {
+            Credential::Key => self.takes_keys || !self.takes_tokens,
+            Credential::Token => self.takes_tokens,
+            Credential::Certificate => false,
+        }
     }
 }
 

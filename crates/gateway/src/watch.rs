@@ -1,6 +1,8 @@
 //! Calls that go on long after their credential was judged: WebSockets, streams of events, long downloads. They end when the
 //! credential does: revoked, expired, or with a certificate that is nobody's any more.
 //!
+//! A token that merely expires ends nothing: it lives for minutes, and a download that takes longer was let in while it did.
+//!
 //! None of this wakes anybody by itself: a revocation is one atomic in the key's entry, an expiry is a moment that passes. So a
 //! worker that has such calls looks at their credentials a few times a second, by one task that lives only while there are any.
 
@@ -9,7 +11,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use callgate_identity::KeyEntry;
+use callgate_identity::{KeyEntry, TokenEntry};
 use callgate_model::bounds;
 
 use crate::call::Held;
@@ -20,6 +22,8 @@ use crate::worker::Worker;
 pub(crate) struct Credential {
     /// Its key.
     pub key: Option<Arc<KeyEntry>>,
+    /// Its token; beside a key where both are asked for.
+    pub token: Option<Arc<TokenEntry>>,
     /// Its certificate; beside a key where both are asked for.
     pub certificate: Option<Held>,
 }
@@ -65,7 +69,7 @@ pub(crate) struct Posts {
 impl Credential {
     fn lapsed(&self, worker: &Worker, now_ms: i64) -> Option<Lapsed> {
         let key = self.key.as_ref();
-        if key.is_some_and(|key| key.is_revoked()) {
+        if key.is_some_and(|key| key.is_revoked()) || self.token.as_ref().is_some_and(|token| token.is_revoked()) {
             return Some(Lapsed::Revoked);
         }
         if key.and_then(|key| key.expires_ms()).is_some_and(|ms| ms <= now_ms) {

@@ -1,7 +1,7 @@
-//! Who is calling: API keys, from the text in a header to a consumer on a plan.
+//! Who is calling: API keys and access tokens, from the text in a header to a consumer on a plan.
 //!
-//! The gate asks one question here, [`KeyTable::verify`], on every call with a key; people and programs ask for changes
-//! through one door, [`Registry`], which commits in the store, then applies to the table, then answers. Beside them stands
+//! The gate asks one question here on every call, [`KeyTable::verify`] or [`TokenTable::verify`]; people and programs ask for changes
+//! through one door, [`Registry`], which commits in the store, then applies to the tables, then answers. Beside them stands
 //! [`Lockout`], which remembers addresses that guess. This crate knows no sockets, no HTTP and no configuration file.
 //! Start reading at [`table`]; [`registry`] is the other half.
 
@@ -13,11 +13,13 @@ pub mod registry;
 pub mod request;
 mod shards;
 pub mod table;
+pub mod tokens;
 pub mod when;
 
 pub use cells::CellSet;
 pub use entry::{ConsumerEntry, Grants, KeyEntry};
 pub use lockout::{Lockout, LockoutRule};
-pub use registry::{Registry, RegistryError};
+pub use registry::{ClientRequest, Issued, Registry, RegistryError, Revoked, TokenRequest};
 pub use request::KeyRequest;
 pub use table::{KeyFault, KeyTable, NameDigest};
+pub use tokens::{Bound, ClientEntry, ProofFault, ProofOf, Proofs, TokenEntry, TokenFault, TokenTable};

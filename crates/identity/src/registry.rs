@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use callgate_model::key::{Kind, mint};
-use callgate_model::{Clock, Consumer, Key, KeyId, Secret};
+use callgate_model::{Clock, Consumer, Key, KeyId, Secret, SigningAlgorithm};
 use callgate_store::{Actor, NewKey, RemovedConsumer, Store, StoreError, pepper};
 use tokio::sync::Mutex;
 
 use crate::random::Random;
 use crate::request::{self, Checked, KeyRequest};
 use crate::table::{KeyFault, KeyTable};
+use crate::tokens::{Proofs, SigningError, TokenTable};
 use crate::when;
 
+mod clients;
 mod succession;
 #[cfg(test)]
 mod tests;
 
+pub use clients::{ClientRequest, Issued, Revoked, TokenRequest};
 use succession::Succession;
 pub use succession::{Changes, Paused};
 
@@ -34,6 +37,10 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     store: Store,
     table: Arc<KeyTable>,
+    tokens: Arc<TokenTable>,
+    proofs: Arc<Proofs>,
+    /// What new signing keys are for.
+    signing_algorithm: ArcSwap<SigningAlgorithm>,
     clock: Clock,
     /// The first word of minted keys; a reload may change it.
     brand: ArcSwap<String>,
@@ -66,6 +73,9 @@ pub enum RegistryError {
     /// The system gave no random bytes, and a key must not be made of anything else.
     #[error("the system's random generator did not answer; no key was made")]
     NoRandomness,
+    /// A signing key can't be used, or did not sign.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,19 +90,27 @@ pub enum RegistryError {
 // === impl Registry ===
 
 impl Registry {
-    /// Reads every key of the store into a table, and opens the door.
+    /// Reads every key, client and revocation of the store into tables, and opens the door.
     ///
     /// # Errors
     /// What the store says.
     pub async fn open(store: Store, clock: Clock, brand: impl Into<String>) -> Result<Registry, RegistryError> {
+        // Clients before consumers, as keys: a consumer made between the reads has no client among them.
+        let clients = store.clients_list().await?;
+        let (cuts, keys) = (store.cuts_all().await?, store.signing_keys().await?);
         let table = Arc::new(KeyTable::load(&store).await?);
+        let of = |number| table.consumer_numbered(number);
+        let tokens = Arc::new(TokenTable::new(store.peppers().clone(), &clients, &cuts, &keys, of)?);
         let brand = ArcSwap::from_pointee(brand.into());
         Ok(Registry(Arc::new(Inner {
             store,
             table,
-            clock,
+            tokens,
             brand,
             acts: Arc::default(),
+            signing_algorithm: ArcSwap::default(),
+            proofs: Arc::new(Proofs::new(clock.unix_ms())?),
+            clock,
             succession: Succession::default(),
         })))
     }
@@ -101,6 +119,18 @@ impl Registry {
     #[must_use]
     pub fn table(&self) -> &Arc<KeyTable> {
         &self.0.table
+    }
+
+    /// The table that workers verify tokens with.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<TokenTable> {
+        &self.0.tokens
+    }
+
+    /// The proofs of possession that this process has seen.
+    #[must_use]
+    pub fn proofs(&self) -> &Arc<Proofs> {
+        &self.0.proofs
     }
 
     /// The store behind it, for what is not about consumers and keys.
@@ -169,7 +199,7 @@ impl Registry {
         .await
     }
 
-    /// Removes a consumer with all its keys, which are refused from now on.
+    /// Removes a consumer with all its keys and clients, which are refused from now on.
     ///
     /// # Errors
     /// There is no such consumer.
@@ -177,7 +207,10 @@ impl Registry {
         let (actor, name) = (actor.clone(), name.to_owned());
         self.act(move |inner| async move {
             let removed = inner.store.consumers_remove(&actor, &name).await?;
-            inner.table.remove_consumer(removed.consumer.id, inner.clock.unix_ms());
+            let now_ms = inner.clock.unix_ms();
+            inner.tokens.apply(&removed.cuts, now_ms);
+            inner.tokens.remove_clients(|client| client.consumer.id == removed.consumer.id);
+            inner.table.remove_consumer(removed.consumer.id, now_ms);
             Ok(removed)
         })
         .await

@@ -13,6 +13,7 @@ use callgate_model::KeyId;
 
 /// 4096 shards: at a million keys 244 to a shard, 4 KiB to copy for a change; empty, the map takes 32 KiB.
 const SHARD_BITS: u32 = 12;
+pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
 
 /// A map from ids or hashes to shared values.
 pub(crate) struct ShardMap<K, V> {
@@ -20,10 +21,10 @@ pub(crate) struct ShardMap<K, V> {
 }
 
 /// Sorted by key, exactly as long as it must be.
-type Shard<K, V> = Vec<(K, Arc<V>)>;
+pub(crate) type Shard<K, V> = Vec<(K, Arc<V>)>;
 
-/// Something that can be spread over shards. Both kinds of key are random already (ids are drawn, hashes are keyed), so
-/// nobody outside can crowd a shard.
+/// Something that can be spread over shards. Ids are drawn and hashes are keyed, and numbers are given by the store: nobody
+/// outside can crowd a shard.
 pub(crate) trait Spread: Ord + Copy {
     /// Eight bytes of it.
     fn bytes(&self) -> [u8; 8];
@@ -46,7 +47,7 @@ impl Spread for [u8; 32] {
 impl<K: Spread, V> ShardMap<K, V> {
     /// Builds the whole map at once; of two entries with one key the later stays.
     pub(crate) fn build(entries: impl IntoIterator<Item = (K, Arc<V>)>) -> ShardMap<K, V> {
-        let mut shards: Vec<Shard<K, V>> = (0..1 << SHARD_BITS).map(|_| Vec::new()).collect();
+        let mut shards: Vec<Shard<K, V>> = (0..SHARDS).map(|_| Vec::new()).collect();
         for (key, value) in entries {
             if let Some(shard) = shards.get_mut(index(&key)) {
                 shard.push((key, value));
@@ -107,7 +108,15 @@ impl<K: Spread, V> ShardMap<K, V> {
         self.shards.iter().map(|shard| shard.load().len()).sum()
     }
 
-    fn change(&self, key: &K, act: impl FnOnce(&mut Shard<K, V>)) {
+    /// Empties the map.
+    pub(crate) fn clear(&self) {
+        let nothing: Arc<Shard<K, V>> = Arc::default();
+        self.shards.iter().for_each(|shard| shard.store(Arc::clone(&nothing)));
+    }
+
+    /// Changes a copy of the shard that this key belongs to, and puts it in its place; sorted by key before and after. One
+    /// writer at a time.
+    pub(crate) fn change(&self, key: &K, act: impl FnOnce(&mut Shard<K, V>)) {
         let Some(slot) = self.shards.get(index(key)) else { return };
         let mut shard: Shard<K, V> = Vec::clone(&slot.load());
         act(&mut shard);

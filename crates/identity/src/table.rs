@@ -165,6 +165,11 @@ impl KeyTable {
         self.writer().consumers.values().find(|consumer| &*consumer.name == name).cloned()
     }
 
+    /// The consumer with this number; not for calls.
+    pub(crate) fn consumer_numbered(&self, id: i64) -> Option<Arc<ConsumerEntry>> {
+        self.writer().consumers.get(&id).cloned()
+    }
+
     /// How many keys there are; walks the shards.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -309,6 +314,10 @@ impl NameDigest {
     pub fn of(name: &str) -> NameDigest {
         let digest = digest(&SHA256, name.as_bytes());
         NameDigest(digest.as_ref().try_into().unwrap_or_default())
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
     }
 }
 

@@ -68,6 +68,8 @@ pub const H2_STREAMS_MAX: u32 = 128;
 pub const BODY_BYTES_DEFAULT: u64 = 10 * 1024 * 1024;
 /// Bodies that a policy must see whole are buffered up to this, whatever `body_max` says.
 pub const BODY_BUFFER_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of a request body to the gate's own issuer: a form with a secret and a few URLs.
+pub const LOCAL_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Nesting of a JSON or XML body that is checked for being well-formed.
 pub const BODY_DEPTH_MAX: usize = 128;
 /// Bytes of an upstream's response head.
@@ -202,6 +204,21 @@ pub const RECORDED_TEXT_BYTES_MAX: usize = 512;
 pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
 /// Scopes, APIs or addresses of one key: each is compared on a call.
 pub const KEY_GRANTS_MAX: usize = 64;
+/// How long an access token is valid. Nothing waits for its end: revoked ones are dead at once.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+/// Verified tokens remembered, so that a signature is checked once and not on every call; about 1 KiB each.
+pub const TOKENS_REMEMBERED_MAX: usize = 65_536;
+/// Bytes of a proof of possession; it is small, and nothing of it is kept.
+pub const PROOF_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a proof's `jti`; a UUID has 36.
+pub const PROOF_ID_BYTES_MAX: usize = 128;
+/// How far the clock of whoever makes a proof may be from the gate's.
+pub const PROOF_SKEW: Duration = Duration::from_secs(60);
+/// How long after its start a process asks for its nonce: until no proof is young enough that was made before.
+pub const PROOF_NONCE_LASTS: Duration = Duration::from_secs(120);
+/// Places for proofs that were used, 8 bytes each, made with the first one: half of them hold 8,700 proofs a second for
+/// the minute in which each could be used again. When a proof finds no place it is refused.
+pub const PROOFS_REMEMBERED_MAX: usize = 1 << 20;
 /// Characters of a key's label.
 pub const KEY_LABEL_CHARS_MAX: usize = 128;
 /// Characters of a key brought from elsewhere. Below 16 it could be guessed.

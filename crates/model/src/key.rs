@@ -43,20 +43,25 @@ pub enum NotAKey {
     Checksum,
 }
 
-/// Makes the text of a new key out of random bytes.
+/// Random text of so many base62 characters.
 ///
 /// `random` must give uniformly distributed bytes; bytes of 248 and above are skipped so that every character is equally
 /// likely (62 × 4 = 248).
-pub fn mint(brand: &str, kind: Kind, mut random: impl FnMut() -> u8) -> (KeyId, String) {
+pub fn base62(chars: usize, mut random: impl FnMut() -> u8) -> String {
     let mut draw = || loop {
         let byte = random();
         if byte < 248 {
-            break base62(u32::from(byte) % 62);
+            break digit(u32::from(byte) % 62);
         }
     };
+    (0..chars).map(|_| draw()).collect()
+}
+
+/// Makes the text of a new key out of random bytes, as [`base62`] takes them.
+pub fn mint(brand: &str, kind: Kind, mut random: impl FnMut() -> u8) -> (KeyId, String) {
     loop {
-        let id: String = (0..ID_CHARS).map(|_| draw()).collect();
-        let secret: String = (0..SECRET_CHARS).map(|_| draw()).collect();
+        let id = base62(ID_CHARS, &mut random);
+        let secret = base62(SECRET_CHARS, &mut random);
         let Some(key_id) = KeyId::parse(&id) else { continue };
         let head = format!("{brand}_{}_{id}{secret}", kind.word());
         let checksum: String = checksum(head.as_bytes()).into_iter().map(char::from).collect();
@@ -87,14 +92,14 @@ pub fn inspect(text: &str) -> Result<KeyId, NotAKey> {
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_CHARS] {
     let mut rest = crc32fast::hash(bytes);
     let mut digits = [b'0'; CHECKSUM_CHARS];
-    for digit in digits.iter_mut().rev() {
-        *digit = base62(rest % 62) as u8;
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest % 62) as u8;
         rest /= 62;
     }
     digits
 }
 
-fn base62(value: u32) -> char {
+fn digit(value: u32) -> char {
     ALPHABET.get(value as usize).map_or('0', |byte| char::from(*byte))
 }
 

@@ -6,6 +6,7 @@
 //! [`phase`] for the order in which they arise, and [`bounds`] for the caps that hold everywhere.
 
 pub mod bounds;
+pub mod client;
 pub mod clock;
 pub mod consumer;
 pub mod gcra;
@@ -19,7 +20,9 @@ pub mod quota;
 pub mod record;
 pub mod refusal;
 pub mod secret;
+pub mod signing;
 
+pub use client::{Client, Cut, Grant, Token, TokensOf};
 pub use clock::Clock;
 pub use consumer::{Consumer, Key};
 pub use ids::{CallId, KeyId};
@@ -29,6 +32,7 @@ pub use quota::{Period, Quota};
 pub use record::CallRecord;
 pub use refusal::{Code, Refusal};
 pub use secret::Secret;
+pub use signing::SigningAlgorithm;
 
 /// Whether a rule refuses or only says that it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -42,6 +42,12 @@ pub struct CallRecord {
     pub consumer: Option<Arc<str>>,
     /// The key's id, once identified. Never the key.
     pub key_id: Option<KeyId>,
+    /// The OAuth client's name, once its token is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Arc<str>>,
+    /// The token's number. Never the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<i64>,
     /// The status that the client was sent; 0 when the client was gone before.
     pub status: u16,
     /// The last phase that the call passed or was refused in.

@@ -27,6 +27,8 @@ pub(crate) fn good() -> Box<CallRecord> {
         route: Some(Arc::from("GET /books/{id}")),
         consumer: Some(Arc::from("alice")),
         key_id: KeyId::parse("Ab12Cd34"),
+        client_id: None,
+        token: None,
         status: 200,
         phase: Phase::Record,
         refusal: None,

@@ -25,6 +25,8 @@ pub enum Actor {
     Uid(u32),
     /// The holder of an admin token, by its name.
     Token(String),
+    /// An OAuth client, by its name: it may revoke its own tokens.
+    Client(String),
     /// The program on its own account: `guard`, `demo`.
     Local,
 }
@@ -36,7 +38,7 @@ pub struct AuditEntry {
     pub seq: i64,
     /// When, Unix milliseconds.
     pub at_ms: i64,
-    /// `uid:1000`, `token:ci`, `local`.
+    /// `uid:1000`, `token:ci`, `client:shop`, `local`.
     pub actor: String,
     /// `consumer.create`, `key.revoke`, …
     pub act: String,
@@ -65,6 +67,7 @@ impl fmt::Display for Actor {
         match self {
             Actor::Uid(uid) => write!(formatter, "uid:{uid}"),
             Actor::Token(name) => write!(formatter, "token:{name}"),
+            Actor::Client(name) => write!(formatter, "client:{name}"),
             Actor::Local => formatter.write_str("local"),
         }
     }

@@ -4,6 +4,7 @@
 mod audit;
 mod issued;
 mod quotas;
+mod tokens;
 
 use callgate_model::{Clock, KeyId};
 
@@ -74,6 +75,10 @@ embedded! {
     quotas::usage_shows_the_newest_period_and_old_ones_go,
     quotas::a_reset_is_an_audited_act,
     quotas::many_at_once_share_one_quota,
+    tokens::clients_come_and_go_with_their_consumers,
+    tokens::clients_that_can_not_be_kept,
+    tokens::a_revocation_is_a_number,
+    tokens::signing_keys_move_on_one_by_one,
     audit::every_act_leaves_one_entry,
     audit::refused_acts_leave_none,
     audit::listings_are_filtered,

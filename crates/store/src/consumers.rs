@@ -1,7 +1,7 @@
 //! Consumers: who calls, as a customer.
 
 use callgate_model::consumer::is_name;
-use callgate_model::{Consumer, KeyId};
+use callgate_model::{Consumer, Cut, KeyId};
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -17,6 +17,11 @@ pub struct RemovedConsumer {
     pub consumer: Consumer,
     /// Its keys; none of them is one any more.
     pub key_ids: Vec<KeyId>,
+    /// Its OAuth clients, by name; likewise.
+    pub clients: Vec<String>,
+    /// What makes the clients' tokens dead.
+    #[serde(skip)]
+    pub cuts: Vec<Cut>,
 }
 
 // === impl Store ===
@@ -37,19 +42,7 @@ impl Store {
         let (name, plan) = (name.to_owned(), plan.map(str::to_owned));
         let (actor, now_ms) = (actor.clone(), self.clock().unix_ms());
         self.main
-            .act(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO consumers (name, plan, created_ms) VALUES (?, ?, ?)";
-                    let insert = sqlx::query(sql).bind(&name).bind(&plan).bind(now_ms);
-                    let done = insert.execute(&mut *connection).await.map_err(|error| taken(error, &name))?;
-                    let consumer = Consumer { id: done.last_insert_rowid(), name, plan, created_ms: now_ms };
-                    let detail = json!({ "id": consumer.id, "plan": consumer.plan });
-                    Act { actor, act: "consumer.create", subject: consumer.name.clone(), detail, at_ms: now_ms }
-                        .write(connection)
-                        .await?;
-                    Ok(consumer)
-                })
-            })
+            .act(move |connection| Box::pin(async move { make(connection, &actor, name, plan, now_ms).await }))
             .await
     }
 
@@ -94,7 +87,7 @@ impl Store {
             .await
     }
 
-    /// Removes a consumer and its keys. The audit log keeps their ids; their numbers are never given again.
+    /// Removes a consumer, its keys and its clients. The audit log keeps their ids; their numbers are never given again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -108,16 +101,53 @@ impl Store {
                     let rows = sqlx::query(sql).bind(consumer.id).fetch_all(&mut *connection).await?;
                     let mut key_ids = rows.iter().map(crate::keys::id_in).collect::<Result<Vec<_>, _>>()?;
                     key_ids.sort();
+                    let (mut clients, mut cuts) = (Vec::new(), Vec::new());
+                    for client in crate::clients::of_consumer(connection, consumer.id).await? {
+                        cuts.push(crate::clients::remove(connection, &client, now_ms).await?);
+                        clients.push(client.name);
+                    }
                     let delete = sqlx::query("DELETE FROM consumers WHERE id = ?").bind(consumer.id);
                     delete.execute(&mut *connection).await?;
-                    let detail = json!({ "id": consumer.id, "plan": consumer.plan, "keys": key_ids });
+                    let detail =
+                        json!({ "id": consumer.id, "plan": consumer.plan, "keys": key_ids, "clients": clients });
                     Act { actor, act: "consumer.remove", subject: name, detail, at_ms: now_ms }
                         .write(connection)
                         .await?;
-                    Ok(RemovedConsumer { consumer, key_ids })
+                    Ok(RemovedConsumer { consumer, key_ids, clients, cuts })
                 })
             })
             .await
+    }
+}
+
+async fn make(
+    connection: &mut SqliteConnection,
+    actor: &Actor,
+    name: String,
+    plan: Option<String>,
+    now_ms: i64,
+) -> Result<Consumer, Fault> {
+    let sql = "INSERT INTO consumers (name, plan, created_ms) VALUES (?, ?, ?)";
+    let insert = sqlx::query(sql).bind(&name).bind(&plan).bind(now_ms);
+    let done = insert.execute(&mut *connection).await.map_err(|error| taken(error, &name))?;
+    let consumer = Consumer { id: done.last_insert_rowid(), name, plan, created_ms: now_ms };
+    let detail = json!({ "id": consumer.id, "plan": consumer.plan });
+    let (actor, subject) = (actor.clone(), consumer.name.clone());
+    Act { actor, act: "consumer.create", subject, detail, at_ms: now_ms }.write(connection).await?;
+    Ok(consumer)
+}
+
+/// The consumer with this name; made, on no plan, where there is none.
+pub(crate) async fn found_or_made(
+    connection: &mut SqliteConnection,
+    actor: &Actor,
+    name: &str,
+    now_ms: i64,
+) -> Result<Consumer, Fault> {
+    let sql = "SELECT id, name, plan, created_ms FROM consumers WHERE name = ?";
+    match sqlx::query(sql).bind(name).fetch_optional(&mut *connection).await? {
+        Some(row) => Ok(from_row(&row)?),
+        None => make(connection, actor, name.to_owned(), None, now_ms).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod admin_tokens;
 pub mod audit;
 mod backup;
 mod calls;
+mod clients;
 mod consumers;
 mod database;
 mod error;
@@ -20,7 +21,9 @@ mod keys;
 pub mod pepper;
 mod quotas;
 mod row;
+mod signing_keys;
 mod store;
+mod tokens;
 
 #[cfg(test)]
 mod conformance;
@@ -31,17 +34,20 @@ pub use admin_tokens::{AdminToken, NewAdminToken, Role};
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditVerdict};
 pub use backup::{Manifest, ManifestFile};
 pub use calls::{CallFilter, CallsDb, StoredCall, UsageFilter, UsageRow};
+pub use clients::{NewClient, RemovedClient};
 pub use consumers::RemovedConsumer;
 pub use error::{Said, StoreError};
 pub use file::FileError;
 pub use keys::NewKey;
 pub use pepper::{Pepper, Peppers};
 pub use quotas::{Lease, QuotaUsage};
+pub use signing_keys::{KeyRole, NewSigningKey, Rotation, SigningKey};
 pub use store::Store;
+pub use tokens::NewToken;
 
 /// The file of what the gate issued.
 const MAIN_FILE: &str = "callgate.db";
 /// The file of what the gate saw.
 const CALLS_FILE: &str = "calls.db";
-/// The folder of peppers.
+/// The folder of peppers and signing keys.
 const SECRETS_FOLDER: &str = "secrets";

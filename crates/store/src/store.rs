@@ -114,7 +114,8 @@ impl Store {
 
 /// The numbers of the peppers that some row needs.
 async fn used_peppers(main: &Database) -> Result<Vec<u32>, StoreError> {
-    let sql = "SELECT pepper_id FROM keys UNION SELECT pepper_id FROM admin_tokens WHERE revoked_ms IS NULL";
+    let sql = "SELECT pepper_id FROM keys UNION SELECT pepper_id FROM clients \
+               UNION SELECT pepper_id FROM admin_tokens WHERE revoked_ms IS NULL";
     main.read(|connection| {
         Box::pin(async move {
             let rows = sqlx::query(sql).fetch_all(connection).await?;

@@ -67,6 +67,20 @@ pub fn node_with_ws() -> Command {
     command
 }
 
+/// A python that has the OAuth client `authlib`: `cargo xtask test tools` makes it.
+#[must_use]
+#[track_caller]
+pub fn python_with_authlib() -> PathBuf {
+    installed("authlib/bin/python")
+}
+
+/// A node, and the OAuth client `openid-client` as it imports it: `cargo xtask test tools` installs that.
+#[must_use]
+#[track_caller]
+pub fn node_with_openid_client() -> (Command, PathBuf) {
+    (Command::new("node"), installed("openid-client/node_modules/openid-client/build/index.js"))
+}
+
 /// What `cargo xtask test tools` has put below `target/tools`.
 #[track_caller]
 fn installed(place: &str) -> PathBuf {

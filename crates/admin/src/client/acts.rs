@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::{AdminClient, Following};
 use crate::problem::{AdminCode, AdminError};
 use crate::views::{
-    AuditEntries, AuditQuery, AuditVerdict, Backup, BackupTo, CallFound, Calls, CallsQuery, Consumer, ConsumerCreate,
-    ConsumerPlan, ConsumerRemoved, Consumers, Key, KeyCreate, KeyCreated, KeyImport, KeyRotate, Keys, KeysQuery, Plans,
-    Reloaded, Stats, StatsQuery, Status, Token, TokenCreate, TokenCreated, TokenRole, Tokens, Upstreams, Usage,
-    UsageQuery,
+    AdminToken, AdminTokenCreate, AdminTokenCreated, AdminTokenRole, AdminTokens, AuditEntries, AuditQuery,
+    AuditVerdict, Backup, BackupTo, CallFound, Calls, CallsQuery, Client, ClientCreate, ClientCreated, Clients,
+    Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers, Key, KeyCreate, KeyCreated, KeyImport,
+    KeyRotate, Keys, KeysQuery, Plans, Reloaded, ShownOnce, SigningKeys, SigningKeysRotate, Stats, StatsQuery, Status,
+    TokenInspect, TokenInspected, Tokens, TokensQuery, TokensRevoke, TokensRevoked, Upstreams, Usage, UsageQuery,
 };
 
 type Told<T> = Result<T, AdminError>;
@@ -77,6 +78,57 @@ impl AdminClient {
     /// Takes a key over from elsewhere.
     pub async fn keys_import(&self, asked: &KeyImport) -> Told<Key> {
         self.send(Method::POST, "/v1/keys/import".to_owned(), asked).await
+    }
+
+    /// Every client.
+    pub async fn clients_list(&self) -> Told<Clients> {
+        self.ask(Method::GET, "/v1/clients".to_owned()).await
+    }
+
+    /// Makes a client.
+    pub async fn clients_create(&self, asked: &ClientCreate) -> Told<ClientCreated> {
+        self.send(Method::POST, "/v1/clients".to_owned(), asked).await
+    }
+
+    /// One client.
+    pub async fn clients_show(&self, name: &str) -> Told<Client> {
+        self.ask(Method::GET, below("/v1/clients", name)).await
+    }
+
+    /// Gives a client another secret.
+    pub async fn clients_rotate_secret(&self, name: &str) -> Told<ClientCreated> {
+        self.ask(Method::POST, format!("{}/rotate-secret", below("/v1/clients", name))).await
+    }
+
+    /// Removes a client: when this answers, the next call with a token of it is refused.
+    pub async fn clients_remove(&self, name: &str) -> Told<Client> {
+        self.ask(Method::DELETE, below("/v1/clients", name)).await
+    }
+
+    /// The tokens that are valid now, of a client or of all.
+    pub async fn tokens_list(&self, client: Option<&str>) -> Told<Tokens> {
+        let query = TokensQuery { client: client.map(str::to_owned) };
+        self.ask(Method::GET, search("/v1/tokens", &query)).await
+    }
+
+    /// What a token says, and how it stands.
+    pub async fn tokens_inspect(&self, token: ShownOnce) -> Told<TokenInspected> {
+        self.send(Method::POST, "/v1/tokens/inspect".to_owned(), &TokenInspect { token }).await
+    }
+
+    /// Revokes tokens: when this answers, the next call with them is refused.
+    pub async fn tokens_revoke(&self, asked: &TokensRevoke) -> Told<TokensRevoked> {
+        self.send(Method::POST, "/v1/tokens/revoke".to_owned(), asked).await
+    }
+
+    /// The keys that sign access tokens.
+    pub async fn signing_keys_list(&self) -> Told<SigningKeys> {
+        self.ask(Method::GET, "/v1/signing-keys".to_owned()).await
+    }
+
+    /// Lets the next key sign; or at once a new one, when a key has leaked.
+    pub async fn signing_keys_rotate(&self, at_once: bool) -> Told<SigningKeys> {
+        self.send(Method::POST, "/v1/signing-keys/rotate".to_owned(), &SigningKeysRotate { at_once }).await
     }
 
     /// The plans of the configuration.
@@ -143,17 +195,17 @@ impl AdminClient {
     }
 
     /// Every admin token.
-    pub async fn tokens_list(&self) -> Told<Tokens> {
+    pub async fn admin_tokens_list(&self) -> Told<AdminTokens> {
         self.ask(Method::GET, "/v1/admin-tokens".to_owned()).await
     }
 
     /// Makes an admin token.
-    pub async fn tokens_create(&self, name: &str, role: TokenRole) -> Told<TokenCreated> {
-        self.send(Method::POST, "/v1/admin-tokens".to_owned(), &TokenCreate { name: name.to_owned(), role }).await
+    pub async fn admin_tokens_create(&self, name: &str, role: AdminTokenRole) -> Told<AdminTokenCreated> {
+        self.send(Method::POST, "/v1/admin-tokens".to_owned(), &AdminTokenCreate { name: name.to_owned(), role }).await
     }
 
     /// Takes an admin token's power away.
-    pub async fn tokens_remove(&self, name: &str) -> Told<Token> {
+    pub async fn admin_tokens_remove(&self, name: &str) -> Told<AdminToken> {
         self.ask(Method::DELETE, below("/v1/admin-tokens", name)).await
     }
 }

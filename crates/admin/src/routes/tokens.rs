@@ -1,44 +1,92 @@
-//! Admin tokens: who may administer over TCP.
+//! Access tokens: which are valid, what one says, and their revocation.
+
+use std::collections::HashMap;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use callgate_identity::{Revoked, TokenEntry, TokenFault};
+use callgate_model::Secret;
+use callgate_model::bounds::LISTING_MAX;
 
+use super::cut;
 use crate::access::Asker;
 use crate::desk::Desk;
-use crate::extract::{Answer, Asked, Named};
-use crate::problem::AdminError;
-use crate::views::{ShownOnce, Token, TokenCreate, TokenCreated, Tokens};
+use crate::extract::{Answer, Asked, Search};
+use crate::problem::{AdminCode, AdminError};
+use crate::views::{
+    Token, TokenInspect, TokenInspected, TokenSays, TokenStanding, Tokens, TokensQuery, TokensRevoke, TokensRevoked,
+};
 
-/// Every admin token.
-#[utoipa::path(get, path = "/v1/admin-tokens", tag = "admin-tokens", operation_id = "admin_tokens_list",
+/// The tokens that are valid now.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", operation_id = "tokens_list", params(TokensQuery),
     responses((status = 200, body = Tokens)))]
-pub(crate) async fn list(State(desk): State<Desk>) -> Result<Answer<Tokens>, AdminError> {
-    let tokens = desk.registry().store().admin_tokens_list().await?.into_iter().map(Token::from).collect();
-    Ok(Answer(StatusCode::OK, Tokens { tokens }))
+pub(crate) async fn list(
+    State(desk): State<Desk>,
+    Search(query): Search<TokensQuery>,
+) -> Result<Answer<Tokens>, AdminError> {
+    let one_more = u32::try_from(LISTING_MAX + 1).unwrap_or(u32::MAX);
+    let mut tokens = desk.registry().tokens_list(query.client.as_deref(), one_more).await?;
+    let truncated = cut(&mut tokens);
+    let clients = desk.registry().clients().await?;
+    let names: HashMap<i64, String> = clients.into_iter().map(|client| (client.id, client.name)).collect();
+    let view = |token: callgate_model::Token| {
+        // A client removed between the two reads took its tokens along.
+        let client_id = names.get(&token.client_id)?.clone();
+        let callgate_model::Token { number, scopes, audience, issued_ms, expires_ms, .. } = token;
+        Some(Token { number, client_id, scopes, audience, issued_ms, expires_ms })
+    };
+    Ok(Answer(StatusCode::OK, Tokens { tokens: tokens.into_iter().filter_map(view).collect(), truncated }))
 }
 
-/// Makes an admin token. Its text is in this answer and nowhere else.
-#[utoipa::path(post, path = "/v1/admin-tokens", tag = "admin-tokens", operation_id = "admin_tokens_create",
-    request_body = TokenCreate, responses((status = 201, body = TokenCreated)))]
-pub(crate) async fn create(
+/// What a token says, and how it stands. It is in the body, so that no list of requests holds it.
+#[utoipa::path(post, path = "/v1/tokens/inspect", tag = "tokens", operation_id = "tokens_inspect",
+    request_body = TokenInspect, responses((status = 200, body = TokenInspected)))]
+pub(crate) async fn inspect(
     State(desk): State<Desk>,
-    Extension(Asker(actor)): Extension<Asker>,
-    Asked(asked): Asked<TokenCreate>,
-) -> Result<Answer<TokenCreated>, AdminError> {
-    let made = desk.registry().store().admin_tokens_create(&actor, &asked.name, asked.role.into()).await?;
-    let token = ShownOnce(made.text.expose().to_owned());
-    Ok(Answer(StatusCode::CREATED, TokenCreated { token, record: made.token.into() }))
+    Asked(asked): Asked<TokenInspect>,
+) -> Result<Answer<TokenInspected>, AdminError> {
+    let (standing, why, entry) = match desk.registry().inspect_token(&Secret::new(asked.token.0)) {
+        Ok(entry) => (TokenStanding::Active, None, Some(entry)),
+        Err(TokenFault::Expired(entry)) => (TokenStanding::Expired, None, Some(entry)),
+        Err(TokenFault::Revoked(entry)) => (TokenStanding::Revoked, None, Some(entry)),
+        Err(TokenFault::NotOurs(why)) => (TokenStanding::NotOurs, Some(why.to_owned()), None),
+    };
+    let says = entry.map(|entry| says(&entry));
+    Ok(Answer(StatusCode::OK, TokenInspected { standing, why, says }))
 }
 
-/// Takes an admin token's power away.
-#[utoipa::path(delete, path = "/v1/admin-tokens/{name}", tag = "admin-tokens", operation_id = "admin_tokens_remove",
-    params(("name" = String, Path)), responses((status = 200, body = Token)))]
-pub(crate) async fn remove(
+/// Revokes a token, or every one of a client so far. When the answer comes, the next call with it is refused.
+#[utoipa::path(post, path = "/v1/tokens/revoke", tag = "tokens", operation_id = "tokens_revoke",
+    request_body = TokensRevoke, responses((status = 200, body = TokensRevoked)))]
+pub(crate) async fn revoke(
     State(desk): State<Desk>,
     Extension(Asker(actor)): Extension<Asker>,
-    Named(name): Named<String>,
-) -> Result<Answer<Token>, AdminError> {
-    let token = desk.registry().store().admin_tokens_remove(&actor, &name).await?;
-    Ok(Answer(StatusCode::OK, token.into()))
+    Asked(asked): Asked<TokensRevoke>,
+) -> Result<Answer<TokensRevoked>, AdminError> {
+    let revoked = match (asked.token, asked.client) {
+        (Some(token), None) => match desk.registry().revoke_token(&actor, &Secret::new(token.0), None).await? {
+            Revoked::Token { number, client } => TokensRevoked { client_id: Some(client), number: Some(number) },
+            Revoked::Nothing => TokensRevoked { client_id: None, number: None },
+        },
+        (None, Some(client)) => {
+            let client = desk.registry().revoke_tokens_of(&actor, &client).await?;
+            TokensRevoked { client_id: Some(client.name), number: None }
+        }
+        _ => return Err(AdminError::new(AdminCode::RequestUnfit, "write either `token` or `client`")),
+    };
+    Ok(Answer(StatusCode::OK, revoked))
+}
+
+fn says(entry: &TokenEntry) -> TokenSays {
+    TokenSays {
+        number: entry.number,
+        client_id: entry.client.name.to_string(),
+        consumer: entry.client.consumer.name.to_string(),
+        subject: entry.subject.to_string(),
+        scopes: entry.grants.scopes.iter().map(ToString::to_string).collect(),
+        audience: entry.audience.to_string(),
+        bound: !entry.bound.is_empty(),
+        expires_ms: entry.expires_ms,
+    }
 }

@@ -1,10 +1,12 @@
 use std::sync::atomic::Ordering;
 
-use callgate_identity::KeyFault;
+use callgate_identity::{KeyFault, TokenRequest};
+use callgate_model::{Secret, SigningAlgorithm};
 
 use super::house::{House, NOW_MS};
 use crate::views::{
-    AuditQuery, AuditVerdict, KeyCreate, KeyImport, KeyKind, KeyRotate, ShownOnce, Standing, TokenRole,
+    AdminTokenRole, AuditQuery, AuditVerdict, ClientCreate, ClientGrant, KeyCreate, KeyImport, KeyKind, KeyRotate,
+    ShownOnce, SigningKeyRole, SigningKeys, Standing, TokenStanding, TokensRevoke,
 };
 use crate::{AdminCode, Door, socket};
 
@@ -75,7 +77,7 @@ async fn the_audited_actor_is_the_user_at_the_other_end() {
     let house = House::new().await;
     let door = house.door().await;
     door.consumers_create("acme", None).await.unwrap();
-    door.tokens_create("ci", TokenRole::Read).await.unwrap();
+    door.admin_tokens_create("ci", AdminTokenRole::Read).await.unwrap();
     let entries = door.audit_list(&AuditQuery::default()).await.unwrap().entries;
     let own_uid = socket::own_uid().unwrap();
     let lines: Vec<_> =
@@ -131,9 +133,61 @@ async fn a_backup_goes_into_a_folder_of_its_own() {
 async fn tokens_are_shown_once_and_removed_for_good() {
     let house = House::new().await;
     let door = house.door().await;
-    let made = door.tokens_create("ci", TokenRole::Write).await.unwrap();
+    let made = door.admin_tokens_create("ci", AdminTokenRole::Write).await.unwrap();
     assert!(made.token.0.starts_with("cga_"));
-    assert_eq!(door.tokens_list().await.unwrap().tokens, std::slice::from_ref(&made.record));
-    assert_eq!(door.tokens_remove("ci").await.unwrap(), made.record);
-    assert_eq!(door.tokens_remove("ci").await.unwrap_err().code, AdminCode::NotFound);
+    assert_eq!(door.admin_tokens_list().await.unwrap().tokens, std::slice::from_ref(&made.record));
+    assert_eq!(door.admin_tokens_remove("ci").await.unwrap(), made.record);
+    assert_eq!(door.admin_tokens_remove("ci").await.unwrap_err().code, AdminCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_client_its_tokens_and_the_keys_that_sign_them() {
+    let house = House::new().await;
+    let door = house.door().await;
+    let asked = ClientCreate {
+        name: "reports".to_owned(),
+        consumer: Some("acme".to_owned()),
+        grants: vec![ClientGrant::ClientCredentials],
+        scopes: vec!["orders:read".to_owned()],
+    };
+    let made = door.clients_create(&asked).await.unwrap();
+    assert_eq!((made.record.consumer.as_str(), &made.token_endpoint), ("acme", &None), "no gate issues tokens yet");
+    assert_eq!(door.clients_create(&asked).await.unwrap_err().code, AdminCode::Conflict);
+    assert_eq!(door.clients_list().await.unwrap().clients, [door.clients_show("reports").await.unwrap()]);
+    let without = ClientCreate { grants: vec![], name: "other".to_owned(), ..asked };
+    assert_eq!(door.clients_create(&without).await.unwrap_err().code, AdminCode::RequestUnfit);
+
+    house.registry.set_issuer(Some(("https://id.example.com", SigningAlgorithm::default()))).await.unwrap();
+    let rotated = door.clients_rotate_secret("reports").await.unwrap();
+    assert_ne!(rotated.client_secret, made.client_secret);
+    assert_eq!(rotated.token_endpoint.as_deref(), Some("https://id.example.com/oauth/token"));
+    let client = house.registry.tokens().client("reports").unwrap();
+    let issue = || {
+        house.registry.issue_token(TokenRequest { client: client.clone(), scopes: vec![], audience: None, key: None })
+    };
+    let (one, two) = (issue().await.unwrap().text, issue().await.unwrap().text);
+    let shown = |text: &Secret| ShownOnce(text.expose().to_owned());
+    let inspected = door.tokens_inspect(shown(&one)).await.unwrap();
+    assert_eq!((inspected.standing, inspected.says.unwrap().consumer.as_str()), (TokenStanding::Active, "acme"));
+    assert_eq!(door.tokens_inspect(ShownOnce("a.b.c".to_owned())).await.unwrap().standing, TokenStanding::NotOurs);
+    assert_eq!(door.tokens_list(Some("reports")).await.unwrap().tokens.len(), 2);
+
+    let revoke = TokensRevoke { token: Some(shown(&one)), client: None };
+    assert!(door.tokens_revoke(&revoke).await.unwrap().number.is_some());
+    assert_eq!(door.tokens_revoke(&revoke).await.unwrap().client_id, None, "it was dead before");
+    assert_eq!(door.tokens_inspect(shown(&one)).await.unwrap().standing, TokenStanding::Revoked);
+    assert_eq!(door.tokens_inspect(shown(&two)).await.unwrap().standing, TokenStanding::Active);
+    let both = TokensRevoke { client: Some("reports".to_owned()), ..revoke };
+    assert_eq!(door.tokens_revoke(&both).await.unwrap_err().code, AdminCode::RequestUnfit);
+    door.tokens_revoke(&TokensRevoke { token: None, ..both }).await.unwrap();
+    assert_eq!(door.tokens_inspect(shown(&two)).await.unwrap().standing, TokenStanding::Revoked);
+
+    let roles = |keys: SigningKeys| keys.keys.into_iter().map(|key| key.role).collect::<Vec<_>>();
+    let [current, next, previous] = [SigningKeyRole::Current, SigningKeyRole::Next, SigningKeyRole::Previous];
+    assert_eq!(roles(door.signing_keys_list().await.unwrap()), [current, next]);
+    assert_eq!(roles(door.signing_keys_rotate(false).await.unwrap()), [current, next, previous]);
+    assert_eq!(door.signing_keys_rotate(false).await.unwrap_err().code, AdminCode::RequestUnfit, "too soon");
+    assert_eq!(roles(door.signing_keys_rotate(true).await.unwrap()), [current, next]);
+    assert_eq!(door.clients_remove("reports").await.unwrap().client_id, "reports");
+    assert_eq!(door.clients_show("reports").await.unwrap_err().code, AdminCode::NotFound);
 }

@@ -28,6 +28,8 @@ pub(super) fn call(number: u8, status: u16) -> CallRecord {
         route: Some("GET /books/{id}".into()),
         consumer: Some("acme".into()),
         key_id: KeyId::parse("AAAAAAAA"),
+        client_id: None,
+        token: None,
         status,
         phase: if refused { Phase::Meter } else { Phase::Record },
         refusal: refused.then(|| Refusal::new(Code::RateLimited, "10 calls/s per key")),

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::house::{House, told};
 use crate::client::client_config;
-use crate::views::{AuditQuery, TokenRole};
+use crate::views::{AdminTokenRole, AuditQuery};
 use crate::{AdminClient, AdminCode, serve};
 
 async fn listen(house: &House, tls: Option<Arc<rustls::ServerConfig>>) -> SocketAddr {
@@ -21,8 +21,8 @@ async fn listen(house: &House, tls: Option<Arc<rustls::ServerConfig>>) -> Socket
     address
 }
 
-async fn token(house: &House, name: &str, role: TokenRole) -> Secret {
-    Secret::new(house.door().await.tokens_create(name, role).await.unwrap().token.0)
+async fn token(house: &House, name: &str, role: AdminTokenRole) -> Secret {
+    Secret::new(house.door().await.admin_tokens_create(name, role).await.unwrap().token.0)
 }
 
 async fn raw(address: SocketAddr, fields: &str) -> String {
@@ -36,7 +36,7 @@ async fn raw(address: SocketAddr, fields: &str) -> String {
 async fn without_a_token_from_this_place_nobody_is_let_in() {
     let house = House::new().await;
     let address = listen(&house, None).await;
-    let token = token(&house, "ci", TokenRole::Read).await;
+    let token = token(&house, "ci", AdminTokenRole::Read).await;
     let bearer = format!("Authorization: Bearer {}\r\n", token.expose());
     let unknown = format!("Authorization: Bearer cga_{}\r\n", "0".repeat(64));
     for (fields, expect) in [
@@ -59,7 +59,7 @@ async fn without_a_token_from_this_place_nobody_is_let_in() {
 async fn a_gate_is_not_handed_over_from_elsewhere() {
     let house = House::new().await;
     let address = listen(&house, None).await;
-    let token = token(&house, "ops", TokenRole::Write).await;
+    let token = token(&house, "ops", AdminTokenRole::Write).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "POST /v1/upgrade HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: upgrade, close\r\n\
@@ -76,13 +76,14 @@ async fn a_token_that_reads_does_not_write() {
     let house = House::new().await;
     let url = format!("http://{}", listen(&house, None).await);
     let tls = client_config(None).unwrap();
-    let reader = AdminClient::over_tcp(&url, token(&house, "eyes", TokenRole::Read).await, Arc::clone(&tls)).unwrap();
-    let writer = AdminClient::over_tcp(&url, token(&house, "ci", TokenRole::Write).await, tls).unwrap();
+    let reader =
+        AdminClient::over_tcp(&url, token(&house, "eyes", AdminTokenRole::Read).await, Arc::clone(&tls)).unwrap();
+    let writer = AdminClient::over_tcp(&url, token(&house, "ci", AdminTokenRole::Write).await, tls).unwrap();
     assert_eq!(reader.consumers_create("acme", None).await.unwrap_err().code, AdminCode::RoleTooWeak);
     writer.consumers_create("acme", None).await.unwrap();
     let entries = reader.audit_list(&AuditQuery::default()).await.unwrap().entries;
     assert_eq!((entries[0].actor.as_str(), entries[0].act.as_str()), ("token:ci", "consumer.create"));
-    house.door().await.tokens_remove("ci").await.unwrap();
+    house.door().await.admin_tokens_remove("ci").await.unwrap();
     assert_eq!(writer.consumers_list().await.unwrap_err().code, AdminCode::TokenUnknown);
 }
 
@@ -101,7 +102,7 @@ async fn over_tls_the_gate_proves_who_it_is() {
     let port = listen(&house, Some(Arc::new(config))).await.port();
     let ca_file = house.folder.path().join("ca.pem");
     std::fs::write(&ca_file, made.cert.pem()).unwrap();
-    let token = token(&house, "ci", TokenRole::Write).await;
+    let token = token(&house, "ci", AdminTokenRole::Write).await;
     let url = format!("https://localhost:{port}");
     let trusting = AdminClient::over_tcp(&url, token.clone(), client_config(Some(&ca_file)).unwrap()).unwrap();
     assert!(trusting.status().await.unwrap().running);

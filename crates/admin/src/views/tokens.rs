@@ -1,71 +1,117 @@
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::ShownOnce;
 
-/// What an admin token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenRole {
-    /// Look.
-    Read,
-    /// Look and change.
-    Write,
-}
-
-/// An admin token, without the token itself.
+/// An access token as the store remembers it; never the token itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Token {
-    /// Its name; the audit log calls its holder `token:<name>`.
-    pub name: String,
+    /// Its number; in the token it is `jti`.
+    pub number: i64,
+    /// Whose it is.
+    pub client_id: String,
     /// What it may do.
-    pub role: TokenRole,
-    /// When it was made.
-    pub created_ms: i64,
+    pub scopes: Vec<String>,
+    /// Whom it is for.
+    pub audience: String,
+    /// When it was issued.
+    pub issued_ms: i64,
+    /// From when it is not valid any more.
+    pub expires_ms: i64,
 }
 
-/// Every admin token, by name.
+/// The tokens that are valid now, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tokens {
     /// The tokens.
     pub tokens: Vec<Token>,
+    /// There are more than one answer holds.
+    pub truncated: bool,
 }
 
-/// An admin token to be made.
+/// Which tokens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TokensQuery {
+    /// Those of this client.
+    #[serde(default)]
+    pub client: Option<String>,
+}
+
+/// A token to be looked into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TokenCreate {
-    /// 1 to 64 letters, digits, `.`, `_` or `-`.
-    pub name: String,
-    /// What it may do.
-    pub role: TokenRole,
-}
-
-/// A new admin token: the only answer that holds its text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TokenCreated {
-    /// The token as it is sent in `Authorization: Bearer`.
+pub struct TokenInspect {
+    /// The token.
     pub token: ShownOnce,
-    /// What is kept of it.
+}
+
+/// How a token stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenStanding {
+    /// It is taken.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// It was revoked, alone or with its client.
+    Revoked,
+    /// It is none of this gate's.
+    NotOurs,
+}
+
+/// What a token says, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenInspected {
+    /// How it stands.
+    pub standing: TokenStanding,
+    /// Why it is none of this gate's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What it says; nothing when it is none of this gate's.
     #[serde(flatten)]
-    pub record: Token,
+    pub says: Option<TokenSays>,
 }
 
-impl From<callgate_store::AdminToken> for Token {
-    fn from(token: callgate_store::AdminToken) -> Token {
-        let role = match token.role {
-            callgate_store::Role::Read => TokenRole::Read,
-            callgate_store::Role::Write => TokenRole::Write,
-        };
-        Token { name: token.name, role, created_ms: token.created_ms }
-    }
+/// What a token of this gate says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenSays {
+    /// Its number; in the token it is `jti`.
+    pub number: i64,
+    /// Whose it is.
+    pub client_id: String,
+    /// The consumer whose plan it is held to.
+    pub consumer: String,
+    /// On whose behalf.
+    pub subject: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Whom it is for.
+    pub audience: String,
+    /// Whether it is worth nothing without a key or certificate that its client holds.
+    pub bound: bool,
+    /// From when it is not valid any more.
+    pub expires_ms: i64,
 }
 
-impl From<TokenRole> for callgate_store::Role {
-    fn from(role: TokenRole) -> callgate_store::Role {
-        match role {
-            TokenRole::Read => callgate_store::Role::Read,
-            TokenRole::Write => callgate_store::Role::Write,
-        }
-    }
+/// What is to be revoked: one token, or every one of a client so far. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokensRevoke {
+    /// This token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ShownOnce>,
+    /// Every token of this client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// What is refused from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokensRevoked {
+    /// Whose tokens; nothing when the token was no living one of this gate's.
+    pub client_id: Option<String>,
+    /// The one token's number; nothing when it is every one of the client.
+    pub number: Option<i64>,
 }

@@ -1,7 +1,7 @@
 //! `callgate admin-tokens`: who may administer over TCP.
 
 use anyhow::Result;
-use callgate_admin::views::{TokenCreated, TokenRole, Tokens};
+use callgate_admin::views::{AdminTokenCreated, AdminTokenRole, AdminTokens as Listed};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::ask::Ask;
@@ -61,14 +61,14 @@ impl AdminTokens {
         match self.act {
             Act::Create { name, role, ask } => {
                 let role = match role {
-                    Role::Read => TokenRole::Read,
-                    Role::Write => TokenRole::Write,
+                    Role::Read => AdminTokenRole::Read,
+                    Role::Write => AdminTokenRole::Write,
                 };
-                ask.show(&ask.act(async |gate| gate.tokens_create(&name, role).await).await?, created)
+                ask.show(&ask.act(async |gate| gate.admin_tokens_create(&name, role).await).await?, created)
             }
-            Act::List { ask } => ask.show(&ask.read(async |gate| gate.tokens_list().await).await?, list),
+            Act::List { ask } => ask.show(&ask.read(async |gate| gate.admin_tokens_list().await).await?, list),
             Act::Remove { name, ask } => {
-                let removed = ask.act(async |gate| gate.tokens_remove(&name).await).await?;
+                let removed = ask.act(async |gate| gate.admin_tokens_remove(&name).await).await?;
                 ask.show(&removed, |removed| {
                     format!("admin token `{}` is removed: it opens nothing any more", removed.name)
                 })
@@ -77,7 +77,7 @@ impl AdminTokens {
     }
 }
 
-fn created(made: &TokenCreated) -> String {
+fn created(made: &AdminTokenCreated) -> String {
     terminal::facts(&[
         ("token", format!("{}   (shown once, kept nowhere)", made.token.0)),
         ("name", made.record.name.clone()),
@@ -86,7 +86,7 @@ fn created(made: &TokenCreated) -> String {
     ])
 }
 
-fn list(listed: &Tokens) -> String {
+fn list(listed: &Listed) -> String {
     if listed.tokens.is_empty() {
         return "there are no admin tokens; make one: callgate admin-tokens create NAME --role read".to_owned();
     }
@@ -98,9 +98,9 @@ fn list(listed: &Tokens) -> String {
     table.trim_fmt()
 }
 
-fn may(role: TokenRole) -> &'static str {
+fn may(role: AdminTokenRole) -> &'static str {
     match role {
-        TokenRole::Read => "read",
-        TokenRole::Write => "write",
+        AdminTokenRole::Read => "read",
+        AdminTokenRole::Write => "write",
     }
 }

@@ -1,6 +1,5 @@
 //! `callgate keys`: the long-lived keys that consumers call with.
 
-mod import;
 mod sample;
 mod told;
 
@@ -12,6 +11,7 @@ use callgate_model::{KeyId, key};
 use clap::{Args, Subcommand};
 
 use super::ask::Ask;
+use super::secret;
 pub(super) use told::table;
 
 /// Make, list, show, rotate, revoke and import API keys
@@ -159,7 +159,7 @@ impl Keys {
                 ask.show(&ask.act(async |gate| gate.keys_revoke(id).await).await?, told::revoked)
             }
             Act::Import { consumer, file, may, ask } => {
-                let key = import::text(file.as_deref())?;
+                let key = secret::text(file.as_deref(), "key")?;
                 let May { scopes, apis, ips, not_before, expires, label } = may;
                 let asked = KeyImport { consumer, key, label, scopes, apis, ips, not_before, expires };
                 let taken = ask.act(async |gate| gate.keys_import(&asked).await).await;

@@ -12,6 +12,7 @@ use callgate_gateway::Gate;
 use callgate_gateway::gate::ReloadReport;
 use callgate_identity::Registry;
 use notify::{RecursiveMode, Watcher};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -117,6 +118,7 @@ impl Reloader {
         let loaded = callgate_config::load(&self.path).map_err(|report| anyhow!("{}", report.render(false)))?;
         let Loaded { config, report: mut told } = loaded;
         let brand = config.key_brand.clone();
+        let issuer = config.issuer.as_ref().map(|issuer| (issuer.url.clone(), issuer.algorithm));
         let report = self.gate.reload(Arc::new(config));
         let report =
             report.map_err(|error| anyhow!("{}", certificates::refused(told.clone(), &error).render(false)))?;
@@ -126,6 +128,10 @@ impl Reloader {
             tracing::warn!("configuration {} has a certificate to renew\n{}", report.generation, told.render(false));
         }
         self.registry.set_brand(brand);
+        // This thread is one that may wait; until it is done the issuer answers that it can't.
+        let taken = Handle::current()
+            .block_on(self.registry.set_issuer(issuer.as_ref().map(|(url, algorithm)| (url.as_str(), *algorithm))));
+        taken.map_err(|error| anyhow!("the configuration is taken over, but its issuer is not: {error}"))?;
         self.gate.recorder.set_config_generation(report.generation);
         Ok(report)
     }

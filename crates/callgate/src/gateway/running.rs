@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::issuer::OwnIssuer;
 use super::operations::RunningGate;
 use super::sockets::Sockets;
 use super::upgrade::{Estate, Heirs};
@@ -138,7 +139,10 @@ impl Running {
             Some(_) => quotas.begin_beside_another(),
             None => quotas.recall(&store).await?,
         }
-        let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
+        registry.set_issuer(config.issuer.as_ref().map(|issuer| (issuer.url.as_str(), issuer.algorithm))).await?;
+        let gate = Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone());
+        let issuer = Arc::new(OwnIssuer::new(registry.clone()));
+        let gate = Arc::new(gate.with_issuer(Arc::clone(registry.tokens()), Arc::clone(registry.proofs()), issuer));
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         tasks.push(tokio::spawn(super::memory::watch(Arc::clone(&gate))));
         let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;

@@ -1,6 +1,7 @@
 //! One API.
 
-use crate::config::{Access, Api, KeyPlaces, PathSwitches, Unlisted};
+use crate::access::Access;
+use crate::config::{Api, KeyPlaces, PathSwitches, Unlisted};
 use crate::read::gate::section;
 use crate::read::guards::{self, Level};
 use crate::read::{effect, route, upstream};
@@ -18,6 +19,7 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
     });
     let upstream = fields.read(walk, "upstream", |walk, entry| upstream::upstream(walk, entry, own));
     let keys = fields.read(walk, "keys", |walk, entry| keys(walk, entry, own));
+    let audience = fields.read(walk, "tokens", |walk, entry| tokens(walk, entry, own)).flatten();
     let words = [("refuse", Unlisted::Refuse), ("forward", Unlisted::Forward)];
     let unlisted = fields.read(walk, "unlisted", |walk, entry| walk.choice(entry, &entry.value, &words));
     let paths = fields.read(walk, "paths", |walk, entry| paths(walk, entry, own)).unwrap_or_default();
@@ -25,7 +27,7 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
     let read = guards::guards(walk, &fields, own, Level::Api);
     let mut guards = read.guards;
     // Safe by default: an API is never public because a line was forgotten.
-    guards.access = guards.access.or(Some(Access::Key));
+    guards.access = guards.access.or(Some(Access::KEY));
     let routes = fields
         .read(walk, "routes", |walk, entry| Some(route::routes(walk, entry, section(own, "routes")?, &path, &paths)));
     let routes = routes.unwrap_or_default();
@@ -47,6 +49,7 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
         public_url,
         upstream: upstream?,
         keys: keys.unwrap_or_else(KeyPlaces::by_default),
+        audience,
         guards,
         unlisted: unlisted.unwrap_or_default(),
         routes: routes.into_iter().map(|read| read.route).collect(),
@@ -93,6 +96,15 @@ fn path(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {
     };
     walk.error(entry.value.span, format!("`{text}` is not a path prefix"), help);
     None
+}
+
+/// The audience, if one is written.
+fn tokens(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Option<String>> {
+    let fields = walk.fields(&entry.value, entry.key_span, section(own, "tokens")?)?;
+    Some(fields.read(walk, "audience", |walk, entry| {
+        upstream::url(walk, entry, &entry.value)?;
+        entry.value.text().map(str::to_owned)
+    }))
 }
 
 fn keys(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<KeyPlaces> {

@@ -2,7 +2,8 @@
 
 use callgate_model::consumer;
 
-use crate::config::{Access, Api, Authority, CertificateCaller, Listen};
+use crate::access::Credential;
+use crate::config::{Api, Authority, CertificateCaller, Listen};
 use crate::read::gate::{named, section};
 use crate::read::{guards, upstream};
 use crate::settings::{ROOT, Section};
@@ -75,7 +76,8 @@ pub(super) fn reach(walk: &mut Walk<'_>, fields: &Fields<'_>, listen: &[Listen],
     let known: Vec<&Entry> = entry.iter().flat_map(|entry| entry.value.entries()).collect();
     let takes = |api: &Api| {
         let own = api.guards.access.into_iter();
-        own.chain(api.routes.iter().filter_map(|route| route.guards.access)).any(Access::takes_certificate)
+        own.chain(api.routes.iter().filter_map(|route| route.guards.access))
+            .any(|access| access.takes(Credential::Certificate))
     };
     for (index, listen) in listen.iter().enumerate().filter(|(_, listen)| !listen.client_certificates.is_empty()) {
         let span = asked_at(fields, index);

@@ -2,7 +2,8 @@
 
 use callgate_model::{Limit, Subject};
 
-use crate::config::{Access, Guards, Unlisted, Upstream, UpstreamProtocol, Websocket};
+use crate::access::{Access, Credential};
+use crate::config::{Guards, Unlisted, Upstream, UpstreamProtocol, Websocket};
 use crate::read::limits::{self, Placed};
 use crate::read::{guards, route};
 use crate::walk::{Fields, Walk};
@@ -28,17 +29,23 @@ fn check_access(
     own: &[Placed<Limit>],
     routes: &[route::Read],
 ) {
-    let takes_key = |access: Option<Access>| access.is_some_and(Access::takes_key);
-    let is_closed = |access: Option<Access>| access.is_some_and(|access| access != Access::Public);
+    let takes = |kind: Credential| {
+        let mut all = [guards.access].into_iter().chain(routes.iter().map(|read| read.route.guards.access)).flatten();
+        all.any(|access| access.takes(kind))
+    };
+    let is_closed = |access: Option<Access>| access.is_some_and(|access| !access.is_public());
     let route_is_closed = routes.iter().any(|read| is_closed(read.route.guards.access));
-    let all_public = guards.access == Some(Access::Public) && !route_is_closed;
-    let no_keys = !takes_key(guards.access) && !routes.iter().any(|read| takes_key(read.route.guards.access));
-    if no_keys && fields.has("keys") {
+    let all_public = guards.access == Some(Access::PUBLIC) && !route_is_closed;
+    if fields.has("keys") && !takes(Credential::Key) {
         let message = match all_public {
             true => "`keys` has no effect: everything here is public",
             false => "`keys` has no effect: no `access` here takes a key",
         };
         walk.error(fields.place("keys"), message, "leave it out, or write `access: key`");
+    }
+    if fields.has("tokens") && !takes(Credential::Token) {
+        let message = "`tokens` has no effect: no `access` here takes a token";
+        walk.error(fields.place("tokens"), message, "leave it out, or write `access: token`");
     }
     let judge = |walk: &mut Walk<'_>, limits: &[Placed<Limit>]| {
         for limit in limits {
@@ -55,7 +62,7 @@ fn check_access(
     for read in routes.iter().filter(|read| read.first_of_several) {
         let open = match read.route.guards.access {
             // A more specific route could ask for a key, and the guards of this one hold there too.
-            Some(Access::Public) => !route_is_closed || read.route.pattern.is_literal() && read.route.method.is_some(),
+            Some(Access::PUBLIC) => !route_is_closed || read.route.pattern.is_literal() && read.route.method.is_some(),
             Some(_) => false,
             None => all_public,
         };

@@ -12,7 +12,7 @@ use callgate_model::{Mode, bounds, consumer};
 use crate::config::{
     AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, MemoryBound, Plan, Rotate, TrustedProxies,
 };
-use crate::read::{api, certificates, listen, plan, reach};
+use crate::read::{api, certificates, issuer, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
 use crate::tree::{Entry, Node};
 use crate::walk::Walk;
@@ -40,12 +40,14 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let key_brand = fields.read(walk, "key_brand", key_brand).unwrap_or_else(|| "cg".to_owned());
     let plans = fields.read(walk, "plans", plans).unwrap_or_default();
     let authorities = fields.read(walk, "authorities", certificates::authorities).unwrap_or_default();
+    let own_issuer = fields.read(walk, "issuer", issuer::issuer);
     let apis = fields.read(walk, "apis", apis);
 
     let (listen, apis) = (listen?, apis?);
     reach::addresses(walk, &fields, &listen, health, admin.as_ref());
     certificates::reach(walk, &fields, &listen, &apis);
     reach::upstreams(walk, fields.get("apis")?, &listen, &apis);
+    issuer::reach(walk, &fields, own_issuer.as_ref(), &apis);
     Some(Config {
         mode,
         listen,
@@ -61,6 +63,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
         key_brand,
         plans,
         authorities,
+        issuer: own_issuer,
         apis,
         watched: Vec::new(),
     })

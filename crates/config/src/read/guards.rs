@@ -6,7 +6,8 @@ use std::time::Duration;
 use callgate_model::{Limit, Subject, consumer};
 use ipnet::IpNet;
 
-use crate::config::{Access, Guards, IpRules, Rule};
+use crate::access::{Access, Credential};
+use crate::config::{Guards, IpRules, Rule};
 use crate::read::gate::{self, section};
 use crate::read::limits::{self, Placed};
 use crate::read::{cors, headers, websocket};
@@ -60,54 +61,41 @@ pub(super) fn guards(walk: &mut Walk<'_>, fields: &Fields<'_>, section: &'static
     Read { guards, limits }
 }
 
-/// `public`, `key`, `certificate`, a list of the last two, or `{ all: … }` of them; what later versions read is named as
-/// such.
+/// `public`, some of `key`, `token` and `certificate` as a list, or `{ all: … }` of them.
 fn access(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Access> {
     if !entry.value.entries().is_empty() {
         let fields = walk.fields(&entry.value, entry.key_span, section(own, "access")?)?;
         let words = fields.read(walk, "all", access_words)?;
-        return match words.as_slice() {
-            [Access::Key, Access::Certificate] | [Access::Certificate, Access::Key] => Some(Access::Both),
-            _ => {
-                let message = "`all` needs two credentials, and these are not";
-                walk.error(fields.place("all"), message, "write `{ all: [key, certificate] }`, or one word alone");
-                None
-            }
-        };
+        let access = Access::all(&words.iter().copied().flatten().collect::<Vec<_>>());
+        if access.kinds().count() == words.len() && words.len() > 1 {
+            return Some(access);
+        }
+        let message = "`all` needs two or three different credentials, and these are not";
+        walk.error(fields.place("all"), message, "write `{ all: [key, token] }`, or one word alone");
+        return None;
     }
     let words = access_words(walk, entry)?;
-    match words.as_slice() {
-        [one] => Some(*one),
-        [Access::Key, Access::Certificate] | [Access::Certificate, Access::Key] => Some(Access::Either),
-        words if words.contains(&Access::Public) => {
-            let message = "`public` lets everybody in, so what is beside it has no effect";
-            walk.error(entry.value.span, message, "write `access: public`, or leave `public` out");
-            None
-        }
-        _ => {
-            walk.error(entry.value.span, "`access` names something twice", "write `[key, certificate]`, or one word");
-            None
-        }
+    let access = Access::any(&words.iter().copied().flatten().collect::<Vec<_>>());
+    if words.len() > 1 && words.contains(&None) {
+        let message = "`public` lets everybody in, so what is beside it has no effect";
+        walk.error(entry.value.span, message, "write `access: public`, or leave `public` out");
+        return None;
     }
+    if words != [None] && access.kinds().count() != words.len() {
+        walk.error(entry.value.span, "`access` names something twice", "write `[key, certificate]`, or one word");
+        return None;
+    }
+    Some(access)
 }
 
-fn access_words(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Access>> {
-    let words = [("key", Access::Key), ("certificate", Access::Certificate), ("public", Access::Public)];
-    let mut found = Vec::new();
-    let mut whole = true;
-    for node in walk.many(entry) {
-        if let Some(word @ ("token" | "client")) = node.text() {
-            let message = format!("this version does not read `{word}` in `access` yet");
-            walk.error(node.span, message, "write `access: key`");
-            whole = false;
-        } else {
-            match walk.choice(entry, node, &words) {
-                Some(word) => found.push(word),
-                None => whole = false,
-            }
-        }
-    }
-    (whole && !found.is_empty()).then_some(found)
+/// The words of `access`; none stands for `public`.
+fn access_words(walk: &mut Walk<'_>, entry: &Entry) -> Option<Vec<Option<Credential>>> {
+    let kinds = Credential::ALL.map(|kind| (kind.name(), Some(kind)));
+    let words: Vec<_> = kinds.into_iter().chain([("public", None)]).collect();
+    let nodes = walk.many(entry);
+    let count = nodes.len();
+    let found: Vec<_> = nodes.into_iter().filter_map(|node| walk.choice(entry, node, &words)).collect();
+    (found.len() == count && count > 0).then_some(found)
 }
 
 /// The single rules that only watch. A rule that isn't written here can't be watched here.
@@ -217,7 +205,7 @@ fn ineffective(walk: &mut Walk<'_>, fields: &Fields<'_>, guards: &Guards) {
         let message = "`observe` has no effect beside `mode: observe`, which watches every rule here";
         walk.error(fields.place("observe"), message, "keep one of them");
     }
-    if guards.access == Some(Access::Public) && !guards.scopes.is_empty() {
+    if guards.access == Some(Access::PUBLIC) && !guards.scopes.is_empty() {
         let message = "`scopes` has no effect with `access: public`: nobody shows a credential";
         walk.error(fields.place("scopes"), message, "leave it out, or write `access: key`");
     }

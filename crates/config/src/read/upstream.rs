@@ -107,6 +107,14 @@ fn of_servers(urls: Vec<(Url, u32)>) -> Upstream {
     }
 }
 
+impl Upstream {
+    /// No server: of an API that the gate answers itself.
+    #[must_use]
+    pub fn nobody() -> Upstream {
+        of_servers(Vec::new())
+    }
+}
+
 /// An `http` or `https` URL of a server: no user, query or fragment.
 pub(super) fn url(walk: &mut Walk<'_>, entry: &Entry, node: &Node) -> Option<Url> {
     let text = walk.text(entry, node)?;

@@ -59,6 +59,12 @@ pub(super) static API: Section = Section {
                 "{ header: X-API-Key, bearer: true, query: false }",
             ),
             Setting::new(
+                "tokens",
+                Kind::Section(&TOKENS),
+                "Which access tokens count.",
+                "{ audience: \"https://api.example.com\" }",
+            ),
+            Setting::new(
                 "unlisted",
                 Choice(&["refuse", "forward"]),
                 "What happens to calls that match no route. Without `routes`, everything below the prefix is forwarded.",
@@ -130,14 +136,15 @@ static ALL: Section = Section {
     .needed()]],
 };
 
-const ACCESS: Kind = Either(&[Many(&Choice(&["key", "certificate", "public"])), Kind::Section(&ALL)]);
+const ACCESS: Kind = Either(&[Many(&Choice(&["key", "token", "certificate", "public"])), Kind::Section(&ALL)]);
 
 /// What an API and a route can both say.
 const GUARDS: &[Setting] = &[
     Setting::new(
         "access",
         ACCESS,
-        "Who may call: holders of a key, of a client certificate, of either (a list of both) or of both (`all`); or anybody.",
+        "Who may call: holders of a key, of an access token, of a client certificate, of one of several (a list) or of all of \
+         them (`all`); or anybody.",
         "public",
     )
     .default("key; on a route: the API's"),
@@ -325,6 +332,22 @@ static UPSTREAM_TLS: Section = Section {
             "tls/gate.pem",
         ),
         Setting::new("key", Text("a PEM file"), "The private key of `certificate`.", "tls/gate.key"),
+    ]],
+};
+
+static TOKENS: Section = Section {
+    name: "tokens",
+    title: "apis.NAME.tokens",
+    doc: "Which access tokens of the gate's own issuer count here. The gate removes them before it forwards.",
+    groups: &[&[
+        Setting::new(
+            "audience",
+            Text("an http or https URL"),
+            "Whom a token must be for: what its client named as `resource` when it asked for it.",
+            "https://api.example.com",
+        )
+        .default("`public_url`, or the issuer's URL for clients that named nothing"),
+        Setting::later("issuers", "leave it out: tokens of other issuers are not taken yet"),
     ]],
 };
 

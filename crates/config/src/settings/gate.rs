@@ -102,6 +102,12 @@ pub static ROOT: Section = Section {
             "{ partners: { ca: tls/partners.pem, callers: { name: client.example.com, consumer: ada } } }",
         ),
         Setting::new(
+            "issuer",
+            Kind::Section(&ISSUER),
+            "The gate's own authorization server: OAuth clients come here for access tokens. Off unless written.",
+            "{ url: \"http://127.0.0.1:8080\" }",
+        ),
+        Setting::new(
             "apis",
             Named(&API),
             "The guarded APIs, by name.",
@@ -187,6 +193,30 @@ static AUTHORITY: Section = Section {
             "[{ name: client.example.com, consumer: ada }]",
         )
         .needed(),
+    ]],
+};
+
+static ISSUER: Section = Section {
+    name: "issuer",
+    title: "issuer",
+    doc: "Answers on the gate's listeners, as a built-in API named `issuer`, at `/.well-known/oauth-authorization-server`, \
+          `/.well-known/jwks.json` and below `/oauth`. Off loopback nothing else answers on its host.",
+    groups: &[&[
+        Setting::new(
+            "url",
+            Text("an https URL without a slash at the end; http on loopback"),
+            "Where clients find it, and its name in every token. Tokens that name another URL are not taken any more.",
+            "https://id.example.com",
+        )
+        .needed(),
+        Setting::new(
+            "algorithm",
+            Choice(&["ES256", "RS256", "Ed25519"]),
+            "What tokens are signed by. When it changes, keys of the new kind sign from then on, and tokens of the old one are \
+             good until they end.",
+            "RS256",
+        )
+        .default("ES256"),
     ]],
 };
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callgate_testkit::{Call, Fault, RawClient, ScriptedUpstream, Signal, reply, wait_for};
 
-use crate::setup::{check, public_shop, shop, shop_with, two_events};
+use crate::setup::{check, memory_kib, public_shop, shop, shop_with, two_events};
 
 #[test]
 fn fields_between_two_hops_stay_there() {
@@ -258,12 +258,6 @@ fn a_large_body_passes_in_flat_memory_both_ways() {
     }
     let grown = memory_kib(gate.program().id(), "VmHWM").saturating_sub(before);
     assert!(grown < 32 * 1024, "512 MiB went through, and the gate grew by {grown} KiB");
-}
-
-fn memory_kib(process: u32, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]

@@ -90,3 +90,9 @@ pub(crate) fn check_problem(answer: &Answer) -> serde_json::Value {
     }
     problem
 }
+
+pub(crate) fn memory_kib(process: u32, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -67,10 +67,12 @@ pub(crate) fn limits_per_address(call: &mut Call<'_>, routed: &Routed<'_>) -> Re
 /// `credential_in_clear`.
 pub(crate) fn clear_text(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
     let allowed = call.listener().is_some_and(|listener| listener.cleartext_allowed);
-    if *presented == Presented::Nothing || call.secure || allowed || call.record.client.is_loopback() {
+    // Which client asks, the issuer finds out by itself; a secret is in whatever is sent there.
+    let has_secret = routed.api.local && *call.record.method == *Method::POST.as_str();
+    if presented.is_nothing() && !has_secret || call.secure || allowed || call.record.client.is_loopback() {
         return Ok(());
     }
-    let detail = "The key came over plain http. It is not taken that way, and should be replaced.";
+    let detail = "The credential came over plain http. It is not taken that way, and should be replaced.";
     let refusal = Refusal::new(Code::CredentialInClear, detail)
         .rule(format!("listen[{}].cleartext", call.arrival.listener))
         .gate_side("give the listener `tls`, put a trusted proxy before it, or write `cleartext: allow`");

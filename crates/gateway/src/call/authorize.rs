@@ -14,16 +14,19 @@ use super::state::Call;
 pub(crate) fn check(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refused> {
     let Some(caller) = call.caller.clone() else { return Ok(()) };
     let grants = caller.grants();
+    let holder = caller.key().map_or_else(|| caller.to_string(), |key| format!("Key {}", key.id));
     let place = |what: &str| caller.key().map_or_else(String::new, |key| format!("key {}: {what}", key.id));
-    if !grants.takes_api(&routed.api.name) {
-        let refusal = Refusal::new(Code::NotAllowed, format!("{caller} was not issued for API `{}`.", routed.api.name))
+    // Beside a token, the key's own restrictions hold as they do without one.
+    let restricted = caller.key().map_or(grants, |key| &key.grants);
+    if !restricted.takes_api(&routed.api.name) {
+        let refusal = Refusal::new(Code::NotAllowed, format!("{holder} was not issued for API `{}`.", routed.api.name))
             .rule(place("apis"));
         call.judge(routed.api.guards.only_watches(Rule::Access), Err(refusal))?;
     }
     let client = call.record.client;
-    if !grants.takes_ip(client) {
+    if !restricted.takes_ip(client) {
         let refusal =
-            Refusal::new(Code::NotAllowed, format!("{caller} may not be used from {client}.")).rule(place("ips"));
+            Refusal::new(Code::NotAllowed, format!("{holder} may not be used from {client}.")).rule(place("ips"));
         call.judge(routed.api.guards.only_watches(Rule::Ip), Err(refusal))?;
     }
     for guards in routed.scoped() {

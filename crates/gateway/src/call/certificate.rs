@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use callgate_identity::tokens::proof;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_transport::tls::ClientCertificate;
@@ -44,6 +45,11 @@ impl Shown {
     #[must_use]
     pub fn new(certificate: Arc<ClientCertificate>) -> Shown {
         Shown { certificate, verdict: RefCell::default() }
+    }
+
+    /// What a token that is bound to it says (RFC 8705 section 3.1).
+    pub(super) fn thumbprint(&self) -> Option<String> {
+        self.certificate.der().map(proof::thumbprint)
     }
 
     /// What it comes to at this moment, by these authorities.

@@ -36,12 +36,14 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id");
 const CALLGATE_CERTIFICATE: HeaderName = HeaderName::from_static("callgate-certificate");
+const CALLGATE_CLIENT: HeaderName = HeaderName::from_static("callgate-client");
 const CALLGATE_CONSUMER: HeaderName = HeaderName::from_static("callgate-consumer");
 const CALLGATE_KEY_ID: HeaderName = HeaderName::from_static("callgate-key-id");
 const CALLGATE_SCOPES: HeaderName = HeaderName::from_static("callgate-scopes");
+const CALLGATE_SUBJECT: HeaderName = HeaderName::from_static("callgate-subject");
 
 /// Fields that a prepared request has at most beside the caller's own.
-const FIELDS_ADDED_MAX: usize = 12;
+const FIELDS_ADDED_MAX: usize = 14;
 
 /// Sends the call and waits for the head of the answer.
 ///
@@ -144,7 +146,7 @@ fn prepare(
                 || !routed.api.keep_override_headers && is_override(name)
         },
     );
-    credential::strip(headers, &routed.api.keys, routed.api.takes_keys, routed.needs_key());
+    credential::strip(headers, routed, call.gate.tokens.as_deref());
     join_cookies(headers);
     if body.is_whole() {
         headers.remove(CONTENT_LENGTH);
@@ -212,9 +214,15 @@ fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
     set(headers, CALLGATE_CALL_ID, call.record.call_id.text(&mut [0; CallId::TEXT_BYTES]));
     if let Some(caller) = &call.caller {
         set(headers, CALLGATE_CONSUMER, caller.consumer().name.as_bytes());
-        match caller {
-            Caller::Key(entry) => set(headers, CALLGATE_KEY_ID, entry.id.as_str()),
-            Caller::Certificate { caller, .. } => set(headers, CALLGATE_CERTIFICATE, caller.name.as_bytes()),
+        if let Some(entry) = caller.key() {
+            set(headers, CALLGATE_KEY_ID, entry.id.as_str());
+        }
+        if let Some(entry) = caller.token() {
+            set(headers, CALLGATE_CLIENT, entry.client.name.as_bytes());
+            set(headers, CALLGATE_SUBJECT, entry.subject.as_bytes());
+        }
+        if let Caller::Certificate { caller, .. } = caller {
+            set(headers, CALLGATE_CERTIFICATE, caller.name.as_bytes());
         }
         let scopes = &caller.grants().scopes_text;
         if !scopes.is_empty() {

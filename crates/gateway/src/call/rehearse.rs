@@ -1,13 +1,13 @@
 //! The phases again, for a dry walk: the same functions in the same order, telling what each found.
 
-use callgate_config::Access;
+use callgate_config::Credential;
 use callgate_model::Phase;
 use callgate_model::refusal::Refused;
 use callgate_transport::upstream::Member;
 use http::Request;
 
 use super::admit::BodyHint;
-use super::credential::Presented;
+use super::credential::{Found, Presented};
 use super::route::{Destination, Routed};
 use super::state::Call;
 use super::{admit, authorize, credential, identify, meter, read, route, websocket};
@@ -64,7 +64,9 @@ pub(crate) async fn rehearse(
     rehearsal.passed.push((Phase::Admit, "the address may call, and is within its limits".to_owned()));
 
     call.enter(Phase::Identify);
-    rehearsal.key_unknown = !rehearsal.keys_known && presented != Presented::Nothing;
+    let tokens_known = rehearsal.keys_known && call.gate.tokens.is_some();
+    rehearsal.key_unknown =
+        !rehearsal.keys_known && presented.key != Found::Nothing || !tokens_known && presented.token != Found::Nothing;
     if !rehearsal.key_unknown {
         identify::caller(call, &routed, &presented)?;
     }
@@ -96,6 +98,7 @@ pub(crate) async fn rehearse(
     call.enter(Phase::Forward);
     let told = match routed.respond() {
         Some(respond) => format!("the gate answers itself with {}", respond.status),
+        None if routed.api.local => "the gate's own issuer answers".to_owned(),
         None => {
             let path = routed.rewrite().map_or_else(|| routed.path.clone(), |rewrite| rewrite.apply(&routed.path));
             let target = |server: &Member| format!("{}{}{path}", server.server, routed.api.base_path);
@@ -124,17 +127,30 @@ fn told_route(routed: &Routed<'_>) -> String {
 }
 
 fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, key_unknown: bool) -> String {
-    match (&call.caller, presented, routed.access().0) {
-        (Some(caller), ..) => match caller {
+    let nothing = presented.is_nothing();
+    match &call.caller {
+        Some(caller) => match caller {
+            Caller::Token(entry) => {
+                format!("a token of client `{}`, of consumer `{}`", entry.client.name, entry.client.consumer.name)
+            }
+            Caller::KeyAndToken(entry, token) => {
+                let (key, client, consumer) = (entry.id, &token.client.name, &entry.consumer.name);
+                format!("key {key} and a token of client `{client}`, of consumer `{consumer}`")
+            }
             Caller::Key(entry) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
             Caller::Certificate { consumer, caller } => {
                 format!("the certificate of `{}`, of consumer `{}`", caller.name, consumer.name)
             }
         },
-        (None, Presented::Nothing, Access::Public) => "public: anybody may call".to_owned(),
-        (None, Presented::Key(_), _) if key_unknown => {
-            "a key is there; it is not looked up, because no data folder is there or a running gate holds it".to_owned()
+        None if nothing && routed.access().0.is_public() => "public: anybody may call".to_owned(),
+        None if key_unknown => {
+            let kind = if presented.token == Found::Nothing { Credential::Key } else { Credential::Token }.name();
+            let why = match presented.token {
+                Found::Nothing => "no data folder is there or a running gate holds it",
+                _ => "only a running gate knows its tokens",
+            };
+            format!("a {kind} is there; it is not looked up, because {why}")
         }
-        _ => "nobody known".to_owned(),
+        None => "nobody known".to_owned(),
     }
 }

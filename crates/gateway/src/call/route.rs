@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callgate_config::{Access, Respond, Rule, Unlisted};
+use callgate_config::{Access, Credential, Respond, Rule, Unlisted};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_wire::path::{self, PathRules};
@@ -244,14 +244,21 @@ impl<'a> Routed<'a> {
     /// Who may call. A key, unless something says otherwise.
     #[must_use]
     pub fn access(&self) -> (Access, &'a Guards) {
-        self.pick(|guards| guards.access).unwrap_or((Access::Key, &self.api.guards))
+        self.pick(|guards| guards.access).unwrap_or((Access::KEY, &self.api.guards))
     }
 
-    /// Whether a key is looked for: the route takes one; or it is public and asks for scopes, which only a credential has.
+    /// Whether a credential of this kind is looked for: the route takes one; or it is public and asks for scopes, which only
+    /// a credential has.
     #[must_use]
-    pub fn needs_key(&self) -> bool {
+    pub fn looks_for(&self, kind: Credential) -> bool {
         let access = self.access().0;
-        access.takes_key() || access == Access::Public && self.scoped().next().is_some()
+        access.takes(kind) || access.is_public() && self.asks_for_scopes() && self.api.takes(kind)
+    }
+
+    /// Whether any place asks for scopes.
+    #[must_use]
+    pub fn asks_for_scopes(&self) -> bool {
+        self.scoped().next().is_some()
     }
 
     /// The places that ask for scopes.

@@ -138,6 +138,8 @@ impl<'a> Call<'a> {
             route: None,
             consumer: None,
             key_id: None,
+            client_id: None,
+            token: None,
             status: 0,
             phase: Phase::Accept,
             refusal: None,
@@ -198,13 +200,15 @@ impl<'a> Call<'a> {
 
     /// The credential whose end ends the call, if it has one.
     pub(crate) fn take_credential(&mut self) -> Option<Credential> {
-        let key = match self.caller.take() {
-            Some(Caller::Key(entry)) => Some(entry),
-            _ => None,
+        let (key, token) = match self.caller.take() {
+            Some(Caller::Key(key)) => (Some(key), None),
+            Some(Caller::Token(token)) => (None, Some(token)),
+            Some(Caller::KeyAndToken(key, token)) => (Some(key), Some(token)),
+            Some(Caller::Certificate { .. }) | None => (None, None),
         };
         let certificate = self.held.take();
-        let counts = (key.is_some() || certificate.is_some()) && !self.access_only_watches;
-        counts.then_some(Credential { key, certificate })
+        let counts = (key.is_some() || token.is_some() || certificate.is_some()) && !self.access_only_watches;
+        counts.then_some(Credential { key, token, certificate })
     }
 
     /// Whether the caller takes no JSON, so that a refusal is told in plain text.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use callgate_config as config;
-use callgate_config::{Access, Config, Segment};
+use callgate_config::{Config, Credential, Segment};
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
 use callgate_transport::upstream::{Check, Member, Protocol, Room, Server, Servers};
@@ -14,6 +14,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use thiserror::Error;
 
 use super::authorities::{Asked, KnownAuthority};
+use super::builtin;
 use super::{
     Api, Cells, Guards, Health, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
 };
@@ -102,8 +103,16 @@ impl Snapshot {
         };
         let mut hosts = Hosts::default();
         for api in &config.apis {
-            let compiled = Arc::new(compiler.api(api)?);
+            let compiled = Arc::new(compiler.api(api, config.issuer.as_ref())?);
             hosts.add(api.host.as_deref(), &compiled);
+            if let Some(issuer) = config.issuer.as_ref().filter(|_| compiled.takes_tokens) {
+                let about = Arc::new(compiler.api(&builtin::resource(api, issuer), None)?);
+                hosts.add(api.host.as_deref(), &about);
+            }
+        }
+        if let Some(issuer) = &config.issuer {
+            let compiled = Arc::new(Api { local: true, ..compiler.api(&builtin::issuer(), None)? });
+            builtin::place(&mut hosts, issuer, &compiled);
         }
         let plans = config.plans.iter().map(|(name, plan)| compiler.plan(name, plan)).collect();
         let authorities = compiler.authorities(&config)?;
@@ -252,7 +261,7 @@ impl Compiler<'_> {
         config.authorities.iter().map(compile).collect()
     }
 
-    fn api(&mut self, api: &config::Api) -> Result<Api, CompileError> {
+    fn api(&mut self, api: &config::Api, issuer: Option<&config::Issuer>) -> Result<Api, CompileError> {
         let place = format!("apis.{}", api.name);
         let keys = KeyPlaces {
             header: api.keys.header.as_ref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()),
@@ -262,8 +271,11 @@ impl Compiler<'_> {
         let guards = self.guards(&api.guards, &place, &place, self.global, keys.header.as_ref());
         let routes: Vec<Route> =
             api.routes.iter().enumerate().map(|(index, route)| self.route(api, index, route, &guards, &keys)).collect();
-        let takes_key = |access: Option<Access>| access.is_some_and(Access::takes_key);
-        let takes_keys = takes_key(guards.access) || routes.iter().any(|route| takes_key(route.guards.access));
+        let takes = |kind| {
+            let mut all = routes.iter().map(|route| route.guards.access).chain([guards.access]).flatten();
+            all.any(|access| access.takes(kind))
+        };
+        let (takes_keys, takes_tokens) = (takes(Credential::Key), takes(Credential::Token));
         Ok(Api {
             name: api.name.as_str().into(),
             path: api.path.clone(),
@@ -280,6 +292,11 @@ impl Compiler<'_> {
             paths: api.paths,
             keep_override_headers: api.keep_override_headers,
             takes_keys,
+            takes_tokens,
+            public_url: api.public_url.as_deref().map(Into::into),
+            resource_metadata: issuer.filter(|_| takes_tokens).and_then(|issuer| resource_metadata(api, issuer)),
+            audiences: audiences(api, issuer),
+            local: false,
         })
     }
 
@@ -413,6 +430,23 @@ impl Compiler<'_> {
         };
         (shared_name, Arc::new(compiled))
     }
+}
+
+/// What a client may have named when it asked for a token for this API. The issuer itself stands for "nothing named".
+fn audiences(api: &config::Api, issuer: Option<&config::Issuer>) -> Vec<Box<str>> {
+    match &api.audience {
+        Some(audience) => vec![audience.as_str().into()],
+        None => {
+            issuer.into_iter().flat_map(|issuer| [api.resource(issuer), issuer.url.clone()]).map(Into::into).collect()
+        }
+    }
+}
+
+/// Where a caller without a token learns whom to ask for one (RFC 9728 section 5.1).
+fn resource_metadata(api: &config::Api, issuer: &config::Issuer) -> Option<Box<str>> {
+    let resource = api.resource(issuer).parse::<http::Uri>().ok()?;
+    let origin = format!("{}://{}", resource.scheme_str()?, resource.authority()?);
+    Some(format!("{origin}{}", api.resource_metadata_path()).into())
 }
 
 /// A named method is more specific than `*`; and GET, which is HEAD's stand-in, is less so than HEAD itself.

@@ -12,15 +12,25 @@ pub struct Hosts {
     /// By what follows `*.`; the star stands for exactly one label.
     wildcard: HashMap<String, Prefixes>,
     any: Prefixes,
+    /// Where nothing but the one API answers: no prefix of any host does.
+    alone: Option<(String, Arc<Api>)>,
 }
 
 /// The APIs of one host, by prefix.
 #[derive(Debug, Default)]
 struct Prefixes {
     /// By lower-cased prefix: two that differ only in case are never confused, and a path that does is noticed.
-    by_path: HashMap<String, Vec<Arc<Api>>>,
+    by_path: HashMap<String, Vec<Placed>>,
     /// The most segments of any prefix; longer ones need not be tried.
     segments_max: usize,
+}
+
+/// An API under one of its prefixes.
+#[derive(Debug)]
+struct Placed {
+    /// In the form in which paths are compared.
+    matching_path: String,
+    api: Arc<Api>,
 }
 
 /// What a search found.
@@ -39,6 +49,11 @@ pub enum Lookup<'a> {
 impl Hosts {
     /// Adds an API under its host.
     pub fn add(&mut self, host: Option<&str>, api: &Arc<Api>) {
+        self.add_under(host, &api.matching_path, api);
+    }
+
+    /// Adds an API under its host and a prefix that need not be its own; it sees whole paths all the same.
+    pub(super) fn add_under(&mut self, host: Option<&str>, matching_path: &str, api: &Arc<Api>) {
         let prefixes = match host {
             None => &mut self.any,
             Some(host) => match host.strip_prefix("*.") {
@@ -46,13 +61,24 @@ impl Hosts {
                 None => self.exact.entry(host.to_owned()).or_default(),
             },
         };
-        prefixes.segments_max = prefixes.segments_max.max(segments(&api.path));
-        prefixes.by_path.entry(api.matching_path.to_ascii_lowercase()).or_default().push(Arc::clone(api));
+        prefixes.segments_max = prefixes.segments_max.max(segments(matching_path));
+        let placed = Placed { matching_path: matching_path.to_owned(), api: Arc::clone(api) };
+        prefixes.by_path.entry(matching_path.to_ascii_lowercase()).or_default().push(placed);
+    }
+
+    /// Gives a whole host to an API: no API of every host answers there.
+    pub(super) fn add_alone(&mut self, host: &str, api: &Arc<Api>) {
+        self.alone = Some((host.to_owned(), Arc::clone(api)));
     }
 
     /// Finds the API for a host (lower case, without port) and a path in the form in which paths are compared.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Lookup<'_> {
+        if let Some((own, api)) = &self.alone
+            && own == host
+        {
+            return Lookup::Api(api);
+        }
         let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
         let wildcard = if self.wildcard.is_empty() {
             None
@@ -78,13 +104,14 @@ impl Hosts {
     pub fn knows(&self, host: &str) -> bool {
         !self.any.by_path.is_empty()
             || self.exact.contains_key(host)
+            || self.alone.as_ref().is_some_and(|(own, _)| own == host)
             || host.split_once('.').is_some_and(|(_, parent)| self.wildcard.contains_key(parent))
     }
 
-    /// Every API.
+    /// Every API of the file; the gate's own under each of its prefixes.
     pub fn apis(&self) -> impl Iterator<Item = &Arc<Api>> {
         let all = self.exact.values().chain(self.wildcard.values()).chain([&self.any]);
-        all.flat_map(|prefixes| prefixes.by_path.values().flatten())
+        all.flat_map(|prefixes| prefixes.by_path.values().flatten()).map(|placed| &placed.api)
     }
 }
 
@@ -115,15 +142,15 @@ impl Prefixes {
             }
             end = folded.get(..end).and_then(|tried| tried.rfind('/')).unwrap_or(0);
         }
-        self.by_path.get("/").and_then(|apis| apis.first()).map_or(Lookup::Nothing, Lookup::Api)
+        self.by_path.get("/").and_then(|apis| apis.first()).map_or(Lookup::Nothing, |placed| Lookup::Api(&placed.api))
     }
 
     fn at(&self, folded: &str, path: &str, end: usize) -> Option<Lookup<'_>> {
         let apis = self.by_path.get(folded.get(..end)?)?;
-        let exact = apis.iter().find(|api| Some(api.matching_path.as_str()) == path.get(..end));
+        let exact = apis.iter().find(|placed| Some(placed.matching_path.as_str()) == path.get(..end));
         Some(match exact {
-            Some(api) => Lookup::Api(api),
-            None => Lookup::ButForCase(apis.iter().find(|api| !api.paths.case_variants)?),
+            Some(placed) => Lookup::Api(&placed.api),
+            None => Lookup::ButForCase(apis.iter().map(|placed| &placed.api).find(|api| !api.paths.case_variants)?),
         })
     }
 }

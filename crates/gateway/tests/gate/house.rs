@@ -1,19 +1,22 @@
 //! A gate in process, and what the tests ask of it.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use callgate_gateway::gate::ReloadReport;
 use callgate_gateway::plane::{Bound, Patience, Plane};
 use callgate_gateway::quota::Quotas;
-use callgate_gateway::{Gate, Snapshot};
+use callgate_gateway::{Gate, Local, Snapshot};
 use callgate_identity::{KeyRequest, Registry};
 use callgate_model::{CallRecord, Clock, KeyId};
 use callgate_records::{Followed, Recorder, RecorderConfig, RecorderGuard};
 use callgate_store::{Actor, CallFilter, Store};
 use callgate_testkit::{Answer, Call, ScriptedUpstream, eventually};
 use callgate_transport::listen;
+use http::{Request, Response};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -35,6 +38,17 @@ pub(crate) struct House {
     _recorder: RecorderGuard,
     folder: TempDir,
     pub(crate) runtime: Runtime,
+}
+
+/// In the place of the issuer: says what it was asked.
+#[derive(Debug)]
+struct Echo;
+
+impl Local for Echo {
+    fn answer(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+        let text = format!("{} {} {}", request.method(), request.uri(), String::from_utf8_lossy(request.body()));
+        Box::pin(async move { Response::new(text.into()) })
+    }
 }
 
 /// A file with these lines at the top, and one API `shop` at `/shop` with those. `UPSTREAM` stands for the upstream's URL.
@@ -102,7 +116,9 @@ impl House {
             quotas.recall(&store).await.unwrap();
             (registry, tokio::spawn(clerk.run(store, clock.clone())))
         });
-        let gate = Arc::new(Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone()));
+        let gate = Gate::new(snapshot, Arc::clone(registry.table()), quotas, handle, clock.clone());
+        let gate =
+            Arc::new(gate.with_issuer(Arc::clone(registry.tokens()), Arc::clone(registry.proofs()), Arc::new(Echo)));
         let plane = Plane::start(&gate, bound, config.workers.unwrap_or(2), 7).unwrap();
         let plane = Some(plane);
         House { gate, registry, clock, listeners, records, plane, clerk, _recorder: recorder, folder, runtime }

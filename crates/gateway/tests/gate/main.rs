@@ -21,4 +21,5 @@ mod refusals;
 mod reloads;
 mod routes;
 mod stops;
+mod tokens;
 mod upstreams;

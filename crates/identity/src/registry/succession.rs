@@ -66,7 +66,13 @@ impl Registry {
     /// # Errors
     /// What the store says.
     pub async fn take_in(&self) -> Result<(), RegistryError> {
-        self.0.table.take_over(&self.0.store, self.0.clock.unix_ms()).await?;
+        // Clients before consumers: one that is made in between has no client among these.
+        let clients = self.0.store.clients_list().await?;
+        let (cuts, signing_keys) = (self.0.store.cuts_all().await?, self.0.store.signing_keys().await?);
+        let now_ms = self.0.clock.unix_ms();
+        self.0.table.take_over(&self.0.store, now_ms).await?;
+        let of = |number| self.0.table.consumer_numbered(number);
+        self.0.tokens.take_over(&clients, &cuts, &signing_keys, of, now_ms)?;
         self.0.succession.tell().await;
         Ok(())
     }

@@ -1,3 +1,5 @@
+mod tokens;
+
 use callgate_store::AuditFilter;
 use tempfile::TempDir;
 

@@ -124,6 +124,12 @@ fn push_judgement(record: &CallRecord, into: &mut Vec<u8>) {
     if let Some(key_id) = &record.key_id {
         member!(into, "callgate.key_id": plain key_id.as_str());
     }
+    if let Some(client_id) = &record.client_id {
+        member!(into, "callgate.client_id": text client_id);
+    }
+    if let Some(token) = record.token {
+        member!(into, "callgate.token": number token.unsigned_abs());
+    }
     member!(into, "callgate.phase": plain record.phase.name());
     member!(into, "callgate.end": plain record.end.name());
     if let Some(refusal) = &record.refusal {

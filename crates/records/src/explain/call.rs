@@ -183,10 +183,14 @@ fn passed(record: &CallRecord, phase: Phase) -> String {
             (Some(api), None) => api.to_string(),
             (None, _) => String::new(),
         },
-        Phase::Identify => match (&record.consumer, &record.key_id) {
-            (Some(consumer), Some(key_id)) => format!("{consumer}, key {key_id}"),
-            (Some(consumer), None) => consumer.to_string(),
-            (None, _) => "nobody in particular".to_owned(),
+        Phase::Identify => match &record.consumer {
+            Some(consumer) => {
+                let key = record.key_id.map(|id| format!(", key {id}")).unwrap_or_default();
+                let token = record.token.zip(record.client_id.as_ref());
+                let token = token.map(|(token, client)| format!(", token {token} of client {client}"));
+                format!("{consumer}{key}{}", token.unwrap_or_default())
+            }
+            None => "nobody in particular".to_owned(),
         },
         Phase::Forward => match &record.upstream {
             Some(upstream) => format!("to {}", upstream.server),

@@ -144,6 +144,16 @@ lessons! {
         "Ask the operator for a new key.",
         "`callgate audit list` says who revoked it and when. A revoked key does not come back: make a new one.",
         "A key that was found in a public repository and revoked an hour ago.";
+    TokenMisdirected:
+        "The token is good, but its client asked for it for another API.",
+        "Ask the issuer again, with the `resource` that the answer names.",
+        "`tokens.audience` of the API, its `public_url` and the issuer's URL say for whom a token must be.",
+        "A token for https://api.example.com is sent to https://files.example.com.";
+    TokenUnproven:
+        "The token is bound to a key (DPoP, RFC 9449) or to a client certificate (RFC 8705), so whoever only copied it can't use it; the call brought no proof, or one that is old, used before, or for another call.",
+        "Send the token as `Authorization: DPoP …` with a new proof in `DPoP`, for this method and address, by the same key. If the answer has a `DPoP-Nonce`, put it into the proof.",
+        "The explanation says what was wrong with the proof. An address that the caller knows by another name is `public_url`. In the first two minutes after a start a nonce is asked for.",
+        "A token that was asked for with DPoP is sent as `Authorization: Bearer`.";
     CredentialAmbiguous:
         "The call carries two keys, in one place or in two, and it is not for the gate to choose.",
         "Send exactly one; look for a default header in the client's configuration.",

@@ -1,7 +1,7 @@
 //! Restoring a backup into an empty data folder.
 //!
-//! There are no signing keys yet. When there are, a restore must make new ones: tokens issued after the backup was made
-//! would otherwise be valid again after having been revoked.
+//! Signing keys stay behind, and the restored store makes new ones: tokens issued after the backup was made would otherwise be
+//! valid again after having been revoked.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::{FORMAT, MANIFEST_FILE, Manifest, ManifestFile, off_the_runtime, refu
 use crate::audit::Actor;
 use crate::database::{CALLS, MAIN, Schema};
 use crate::error::StoreError;
+use crate::signing_keys::FILE_PREFIX;
 use crate::store::{self, Store};
 use crate::{SECRETS_FOLDER, file, folder};
 
@@ -34,6 +35,7 @@ impl Store {
         let (source, target, copied) = (from.to_owned(), to.to_owned(), manifest.clone());
         off_the_runtime(move || copy(&source, &target, &copied)).await?;
         let restored = Store::open_held(to, clock, store::BUSY_TIME, hold).await?;
+        restored.signing_keys_forget().await?;
         restored.note(actor, "restore", from).await?;
         restored.close().await;
         file::remove(&to.join(UNFINISHED_FILE))?;
@@ -78,8 +80,8 @@ fn check_entry(from: &Path, entry: &ManifestFile) -> Result<(), StoreError> {
     let schema: Option<&Schema> = [&MAIN, &CALLS].into_iter().find(|schema| schema.file == entry.name);
     let secret = entry.name.split_once('/').is_some_and(|(folder, name)| {
         folder == SECRETS_FOLDER
-            && name.starts_with("pepper-")
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && (name.starts_with("pepper-") || name.starts_with(FILE_PREFIX))
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     });
     match (schema, entry.schema) {
         (None, _) if secret => Ok(()),
@@ -97,7 +99,8 @@ fn copy(from: &Path, to: &Path, manifest: &Manifest) -> Result<(), StoreError> {
     }
     file::write_atomically(&to.join(UNFINISHED_FILE), b"")?;
     file::create_folder(&to.join(SECRETS_FOLDER))?;
-    for entry in &manifest.files {
+    let is_signing_key = |name: &str| name.split_once('/').is_some_and(|(_, secret)| secret.starts_with(FILE_PREFIX));
+    for entry in manifest.files.iter().filter(|entry| !is_signing_key(&entry.name)) {
         let source: PathBuf = from.join(&entry.name);
         let sum = file::copy_private(&source, &to.join(&entry.name))?;
         if sum.sha256 != entry.sha256 || sum.bytes != entry.bytes {

@@ -41,6 +41,8 @@ fn record(number: i64) -> CallRecord {
         route: Some("GET /books/{id}".into()),
         consumer: Some("ann".into()),
         key_id: KeyId::parse("k0000001"),
+        client_id: None,
+        token: None,
         status: 200,
         phase: Phase::Record,
         refusal: None,

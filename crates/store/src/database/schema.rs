@@ -23,7 +23,10 @@ pub(crate) struct Schema {
 pub(crate) static MAIN: Schema = Schema {
     file: crate::MAIN_FILE,
     application_id: 0x4347_4d31,
-    migrations: &[include_str!("../../migrations/main/0001_issued.sql")],
+    migrations: &[
+        include_str!("../../migrations/main/0001_issued.sql"),
+        include_str!("../../migrations/main/0002_tokens.sql"),
+    ],
 };
 
 /// What the gate saw.

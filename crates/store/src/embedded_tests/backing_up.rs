@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use callgate_model::Clock;
+use callgate_model::{Clock, Secret};
 
 use crate::conformance::{ADMIN, NOON_MS, embedded, new_key};
-use crate::{Actor, AuditFilter, AuditVerdict, CallsDb, Store, StoreError};
+use crate::{Actor, AuditFilter, AuditVerdict, CallsDb, NewSigningKey, Rotation, Store, StoreError};
 
 async fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     Store::restore(&Actor::Local, from, to, Clock::manual(NOON_MS)).await.map(drop)
@@ -52,6 +52,24 @@ async fn what_was_backed_up_comes_back() {
         restored.audit_list(&AuditFilter::default()).await.unwrap().into_iter().map(|entry| entry.act).collect();
     assert_eq!(acts, ["restore", "backup", "key.create", "consumer.create"]);
     assert!(matches!(restored.audit_verify().await.unwrap(), AuditVerdict::Intact { entries: 4, .. }));
+}
+
+#[tokio::test]
+async fn signing_keys_do_not_come_back() {
+    let (folder, store, _) = embedded().await;
+    let new = NewSigningKey {
+        id: "k-1_x".to_owned(),
+        algorithm: "ES256".to_owned(),
+        public_key: vec![4; 65],
+        private_key: Secret::new("private"),
+    };
+    store.signing_keys_rotate(&ADMIN, new, Rotation::Step).await.unwrap();
+    let (backup, target) = (folder.path().join("backup"), folder.path().join("restored"));
+    store.backup(&ADMIN, &backup).await.unwrap();
+    restore(&backup, &target).await.unwrap();
+    let restored = Store::open(&target, Clock::manual(NOON_MS)).await.unwrap();
+    assert!(restored.signing_keys().await.unwrap().is_empty());
+    assert!(!target.join("secrets/signing-k-1_x").exists());
 }
 
 #[tokio::test]

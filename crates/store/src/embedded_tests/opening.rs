@@ -104,8 +104,8 @@ async fn a_newer_schema_is_left_alone() {
     store.close().await;
     edit(&data, "PRAGMA user_version = 99").await;
     let before = fs::read(data.join("callgate.db")).unwrap();
-    let error = check(&data, "has schema version 99, and this program knows versions up to 1: run the newer").await;
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }));
+    let error = check(&data, "has schema version 99, and this program knows versions up to 2: run the newer").await;
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }));
     assert!(fs::read(data.join("callgate.db")).unwrap() == before, "nothing was written");
 }
 

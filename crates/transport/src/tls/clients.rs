@@ -121,6 +121,12 @@ impl ClientCertificate {
         ClientCertificate { chain }
     }
 
+    /// The client's own, as it was sent.
+    #[must_use]
+    pub fn der(&self) -> Option<&[u8]> {
+        self.chain.first().map(AsRef::as_ref)
+    }
+
     /// What it says, if this authority vouches for it at this moment. Takes a fraction of a millisecond, so whoever asks
     /// remembers the answer.
     ///

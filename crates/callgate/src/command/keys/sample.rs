@@ -18,7 +18,7 @@ pub(super) fn curl(made: &KeyCreated, status: Option<Status>, which: &Which) -> 
     let takes = |name: &String| made.record.apis.is_empty() || made.record.apis.contains(name);
     let api = config.as_ref().and_then(|config| {
         let mut apis = config.apis.iter().filter(|api| takes(&api.name));
-        apis.clone().find(|api| api.guards.access != Some(Access::Public)).or_else(|| apis.next())
+        apis.clone().find(|api| api.guards.access != Some(Access::PUBLIC)).or_else(|| apis.next())
     });
     let credential = credential(api, &made.key.0);
     let (host, path) = match (api, gate.as_ref().and_then(|gate| gate.apis.iter().find(|api| takes(&api.name)))) {

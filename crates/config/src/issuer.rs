@@ -1,0 +1,52 @@
+//! The gate's own authorization server, as configured.
+
+use callgate_model::SigningAlgorithm;
+
+use crate::config::Api;
+
+/// Where its endpoints stand, whatever the URL: nothing else may answer below these on its host.
+pub const ISSUER_PATHS: [&str; 3] = ["/oauth", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"];
+
+/// The name under which its calls are recorded: that of an API.
+pub const ISSUER_API: &str = "issuer";
+
+/// Where an API that takes tokens says whose it takes (RFC 9728 section 3); the API's own path follows.
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// `issuer:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its identifier, exactly as it stands in tokens: no slash at the end.
+    pub url: String,
+    /// The host in it, lower case, an IPv6 address in brackets.
+    pub host: String,
+    /// Whether that is this machine alone. Elsewhere nothing but the issuer answers on the host.
+    pub is_loopback: bool,
+    /// What its tokens are signed by.
+    pub algorithm: SigningAlgorithm,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// What clients call this API when they ask for a token (RFC 8707): its audience, its public URL, or its place beside
+    /// the issuer.
+    #[must_use]
+    pub fn resource(&self, issuer: &Issuer) -> String {
+        if let Some(named) = self.audience.as_ref().or(self.public_url.as_ref()) {
+            return named.clone();
+        }
+        let scheme = issuer.url.split("://").next().unwrap_or("https");
+        let path = self.path.trim_end_matches('/');
+        match &self.host {
+            Some(host) if !host.starts_with('*') && *host != issuer.host => format!("{scheme}://{host}{path}"),
+            _ => format!("{}{path}", issuer.url),
+        }
+    }
+
+    /// Where the API's metadata lies, below its own host.
+    #[must_use]
+    pub fn resource_metadata_path(&self) -> String {
+        format!("{RESOURCE_METADATA}{}", self.path.trim_end_matches('/'))
+    }
+}

@@ -1,0 +1,157 @@
+//! Access tokens: which were issued, and which of them are dead.
+//!
+//! A token's row is committed before the token is signed, so no token exists that the store does not know. Its number only
+//! grows; a revocation is one row that says "up to here", whatever the clocks say.
+
+use callgate_model::{Cut, Token, TokensOf, bounds};
+use serde_json::json;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::audit::{Act, Actor};
+use crate::error::{Fault, StoreError};
+use crate::row;
+use crate::store::Store;
+
+/// A token about to be issued.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// To which client.
+    pub client_id: i64,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Whom it is for.
+    pub audience: String,
+    /// From when it is not valid any more, Unix milliseconds.
+    pub expires_ms: i64,
+}
+
+/// How many expired rows each new token takes along, so that their table never grows and no single act pays for all.
+const EXPIRED_TAKEN_ALONG: i64 = 8;
+
+// === impl Store ===
+
+impl Store {
+    /// Notes a token, and gives it its number. It may be signed when this has returned.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a client that is gone.
+    pub async fn tokens_issue(&self, new: NewToken) -> Result<Token, StoreError> {
+        let now_ms = self.clock().unix_ms();
+        self.main
+            .act(move |connection| {
+                Box::pin(async move {
+                    let client = sqlx::query("SELECT 1 FROM clients WHERE id = ?").bind(new.client_id);
+                    if client.fetch_optional(&mut *connection).await?.is_none() {
+                        return Err(StoreError::not_found("client", &new.client_id).into());
+                    }
+                    forget_expired(connection, now_ms).await?;
+                    let sql = "INSERT INTO tokens (client_id, scopes, audience, issued_ms, expires_ms) \
+                               VALUES (?, ?, ?, ?, ?)";
+                    let insert =
+                        sqlx::query(sql).bind(new.client_id).bind(row::to_json(&new.scopes)?).bind(&new.audience);
+                    let done = insert.bind(now_ms).bind(new.expires_ms).execute(connection).await?;
+                    let NewToken { client_id, scopes, audience, expires_ms } = new;
+                    let number = done.last_insert_rowid();
+                    Ok(Token { number, client_id, scopes, audience, issued_ms: now_ms, expires_ms })
+                })
+            })
+            .await
+    }
+
+    /// The tokens that are valid now, of a client or of every one, newest first; at most `limit`.
+    pub async fn tokens_list(&self, client_id: Option<i64>, limit: u32) -> Result<Vec<Token>, StoreError> {
+        let now_ms = self.clock().unix_ms();
+        self.main
+            .read(move |connection| {
+                Box::pin(async move {
+                    let sql = "SELECT number, client_id, scopes, audience, issued_ms, expires_ms FROM tokens \
+                               WHERE (?1 IS NULL OR client_id = ?1) AND expires_ms > ?2 AND NOT EXISTS ( \
+                               SELECT 1 FROM cuts WHERE up_to >= number AND (kind = 'token' AND subject = number \
+                               OR kind = 'client' AND subject = client_id)) ORDER BY number DESC LIMIT ?3";
+                    let rows = sqlx::query(sql).bind(client_id).bind(now_ms).bind(limit).fetch_all(connection).await?;
+                    Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
+                })
+            })
+            .await
+    }
+
+    /// Revokes a token, or all of a client so far. `name` is what the audit log calls the subject.
+    pub async fn tokens_revoke(&self, actor: &Actor, of: TokensOf, name: &str) -> Result<Cut, StoreError> {
+        let (actor, name, now_ms) = (actor.clone(), name.to_owned(), self.clock().unix_ms());
+        self.main
+            .act(move |connection| {
+                Box::pin(async move {
+                    let cut = cut(connection, of, now_ms).await?;
+                    let detail = json!({ of.parts().0: of.parts().1, "tokens_up_to": cut.up_to });
+                    Act { actor, act: "token.revoke", subject: name, detail, at_ms: now_ms }.write(connection).await?;
+                    Ok(cut)
+                })
+            })
+            .await
+    }
+
+    /// Every revocation that a living token may still run into.
+    pub async fn cuts_all(&self) -> Result<Vec<Cut>, StoreError> {
+        let now_ms = self.clock().unix_ms();
+        self.main
+            .read(move |connection| {
+                Box::pin(async move {
+                    let sql = "SELECT kind, subject, up_to, until_ms FROM cuts WHERE until_ms > ?";
+                    let rows = sqlx::query(sql).bind(now_ms).fetch_all(connection).await?;
+                    Ok(rows.iter().map(cut_from_row).collect::<Result<_, _>>()?)
+                })
+            })
+            .await
+    }
+}
+
+/// The highest number that a token ever had.
+pub(crate) async fn last_number(connection: &mut SqliteConnection) -> Result<i64, Fault> {
+    let row = sqlx::query("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetch_optional(connection).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
+}
+
+/// Kills every token of a subject so far. A cut only ever grows.
+pub(crate) async fn cut(connection: &mut SqliteConnection, of: TokensOf, now_ms: i64) -> Result<Cut, Fault> {
+    let up_to = match of {
+        TokensOf::Token(number) => number,
+        TokensOf::Client(_) => last_number(connection).await?,
+    };
+    // No token lives longer than this, whatever was written beside it when it was issued.
+    let lifetime_ms = i64::try_from(bounds::TOKEN_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    let until_ms = now_ms.saturating_add(lifetime_ms);
+    let (kind, subject) = of.parts();
+    let sql = "INSERT INTO cuts (kind, subject, up_to, until_ms) VALUES (?, ?, ?, ?) \
+               ON CONFLICT (kind, subject) DO UPDATE SET up_to = max(up_to, excluded.up_to), \
+               until_ms = max(until_ms, excluded.until_ms) RETURNING kind, subject, up_to, until_ms";
+    let insert = sqlx::query(sql).bind(kind).bind(subject).bind(up_to).bind(until_ms);
+    Ok(cut_from_row(&insert.fetch_one(connection).await?)?)
+}
+
+async fn forget_expired(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), Fault> {
+    let sql = "DELETE FROM tokens WHERE number IN (SELECT number FROM tokens WHERE expires_ms <= ? LIMIT ?)";
+    sqlx::query(sql).bind(now_ms).bind(EXPIRED_TAKEN_ALONG).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM cuts WHERE until_ms <= ?").bind(now_ms).execute(connection).await?;
+    Ok(())
+}
+
+fn from_row(row: &SqliteRow) -> Result<Token, sqlx::Error> {
+    Ok(Token {
+        number: row.try_get("number")?,
+        client_id: row.try_get("client_id")?,
+        scopes: row::json(row, "scopes")?,
+        audience: row.try_get("audience")?,
+        issued_ms: row.try_get("issued_ms")?,
+        expires_ms: row.try_get("expires_ms")?,
+    })
+}
+
+fn cut_from_row(row: &SqliteRow) -> Result<Cut, sqlx::Error> {
+    let subject = row.try_get("subject")?;
+    Ok(Cut {
+        of: row::parsed(row, "kind", |kind| TokensOf::from_parts(kind, subject))?,
+        up_to: row.try_get("up_to")?,
+        until_ms: row.try_get("until_ms")?,
+    })
+}
