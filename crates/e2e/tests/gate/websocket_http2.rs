@@ -3,7 +3,7 @@
 use callgate_testkit::{RawClient, ScriptedUpstream, TestGate, WebsocketFrame, reply, wait_for};
 
 use crate::h2_frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, fields, frame};
-use crate::setup::{api, check, gate_yaml, shop};
+use crate::setup::{api, check, gate_yaml, shop, shop_with};
 use crate::websocket::check_offer;
 
 const OPEN: &str = "access: public\nwebsocket: allow";
@@ -52,10 +52,15 @@ impl Tunnel {
 
     #[track_caller]
     fn next(&mut self) -> H2Frame {
-        let head = self.client.read_exactly(9);
+        self.try_next().unwrap_or_else(|| panic!("the connection ended"))
+    }
+
+    /// The next frame; none at the end of the connection.
+    fn try_next(&mut self) -> Option<H2Frame> {
+        let head = self.client.try_read_exactly(9).ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let (kind, flags, payload) = (head[3], head[4], self.client.read_exactly(length));
+        let (kind, flags, payload) = (head[3], head[4], self.client.try_read_exactly(length).ok()?);
         match kind {
             PING if flags & ACK == 0 => drop(self.client.send(frame(PING, ACK, 0, &payload))),
             GOAWAY => self.is_leaving = true,
@@ -71,7 +76,7 @@ impl Tunnel {
                 self.end = Some("ended".to_owned());
             }
         }
-        (kind, flags, stream, payload)
+        Some((kind, flags, stream, payload))
     }
 
     /// The next frame of this kind.
@@ -341,4 +346,18 @@ fn a_websocket_that_is_open_counts_as_a_running_call() {
     check(&gate.call("GET /shop/plain"), "429 too_many_at_once");
     tunnel.send(WebsocketFrame::close(1000)).frame();
     wait_for("its place to be free", || gate.call("GET /shop/plain").send().status == 200);
+}
+
+/// The gate ended its side of the stream. A client that never ends its own holds no stop up.
+#[test]
+fn a_drain_does_not_wait_for_a_stream_that_is_over() {
+    let upstream = upstream();
+    let mut gate = shop_with(&upstream, "drain: { timeout: 8s }", OPEN);
+    let mut tunnel = Tunnel::open(&gate, "/shop/live", &[]);
+    tunnel.send(WebsocketFrame::close(1000)).frame();
+    assert_eq!(tunnel.end(), "ended");
+    gate.program().signal("TERM");
+    while tunnel.try_next().is_some() {}
+    assert_eq!(gate.program().wait().code(), Some(0));
+    assert!(!gate.said().contains("still open"), "it was waited for to the end: {}", gate.said());
 }

@@ -65,6 +65,27 @@ fn a_drain_lets_streams_finish() {
     });
 }
 
+/// Answered before it was read, its rest neither comes nor ends.
+#[test]
+fn a_request_that_stands_still_behind_its_answer_holds_a_drain_up_for_a_moment() {
+    run(async {
+        let scene = Scene::with(Timing::default(), |_request, _inspected| async {
+            (String::new(), text(401, "who are you?".to_owned()))
+        });
+        let Scene { client, drain, served, .. } = scene;
+        let (mut sender, connection) = client::handshake(LocalExecutor::default(), TokioIo::new(client)).await.unwrap();
+        spawn_local(connection);
+        let (_held, body) = tokio::sync::mpsc::channel::<Bytes>(1);
+        let response = sender.send_request(Request::post("http://h/p").body(Trickle(body)).unwrap()).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "who are you?\n");
+        let answered = Instant::now();
+        drain.begin();
+        served.await.unwrap().ok();
+        assert_eq!(drain.open(), 0);
+        assert_eq!(answered.elapsed().as_secs(), bounds::LINGER_QUIET_TIME_MAX.as_secs());
+    });
+}
+
 #[test]
 fn a_connection_that_comes_during_a_drain_has_its_first_call_answered() {
     run(async {
