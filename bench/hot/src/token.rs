@@ -54,6 +54,7 @@ async fn issue(folder: &Path) -> Result<(Registry, Vec<String>)> {
             consumer: None,
             grants: vec![Grant::ClientCredentials],
             scopes: vec!["books:read".to_owned()],
+            ..ClientRequest::default()
         };
         let (client, _) = registry.create_client(&Actor::Local, request).await?;
         let client = registry.tokens().client(&client.name).context("a client that was just made")?;

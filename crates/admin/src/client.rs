@@ -3,6 +3,7 @@
 mod acts;
 mod exchange;
 mod follow;
+mod people;
 mod tls;
 mod upgrade;
 

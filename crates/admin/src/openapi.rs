@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 use crate::extract::Answer;
 use crate::problem::{AdminCode, AdminError};
 use crate::routes::{
-    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade,
+    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade, users,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +24,8 @@ use crate::routes::{
         consumers::list, consumers::create, consumers::show, consumers::set_plan, consumers::remove,
         keys::list, keys::create, keys::import, keys::show, keys::revoke, keys::rotate,
         clients::list, clients::create, clients::show, clients::rotate_secret, clients::remove,
+        users::list, users::create, users::password, users::disable, users::enable, users::remove,
+        users::sessions, users::sign_out,
         tokens::list, tokens::inspect, tokens::revoke, signing_keys::list, signing_keys::rotate,
         audit::list, audit::verify,
         calls::find, follow::follow, calls::show, calls::usage, calls::stats,

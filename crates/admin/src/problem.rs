@@ -53,6 +53,7 @@ codes! {
     RequestUnfit "request_unfit" 422 "The request asks for something that can't be.";
     ReloadFailed "reload_failed" 422 "The configuration was not taken over.";
     Internal "internal" 500 "The gate could not do it.";
+    Busy "busy" 503 "The gate has too much to do at the moment.";
     StoreUnavailable "store_unavailable" 503 "The store could not take it.";
     HandedOver "handed_over" 503 "Another process has taken this gate's place, and does acts now.";
     GateUnreachable "gate_unreachable" 502 "The gate could not be asked.";
@@ -139,6 +140,7 @@ impl From<RegistryError> for AdminError {
         match error {
             RegistryError::Request { problems } => AdminError::with_problems(AdminCode::RequestUnfit, problems),
             RegistryError::AlreadyImported { .. } => AdminError::new(AdminCode::Conflict, error.to_string()),
+            RegistryError::PasswordsBusy => AdminError::new(AdminCode::Busy, error.to_string()),
             RegistryError::HandedOver => AdminError::new(AdminCode::HandedOver, error.to_string()),
             RegistryError::Store(error) => error.into(),
             other => AdminError::new(AdminCode::Internal, other.to_string()),

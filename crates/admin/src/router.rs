@@ -8,7 +8,7 @@ use crate::access;
 use crate::desk::Desk;
 use crate::problem::{AdminCode, AdminError};
 use crate::routes::{
-    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade,
+    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade, users,
 };
 
 /// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
@@ -30,6 +30,13 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/clients", get(clients::list).post(clients::create))
         .route("/v1/clients/{name}", get(clients::show).delete(clients::remove))
         .route("/v1/clients/{name}/rotate-secret", post(clients::rotate_secret))
+        .route("/v1/users", get(users::list).post(users::create))
+        .route("/v1/users/{name}", delete(users::remove))
+        .route("/v1/users/{name}/password", post(users::password))
+        .route("/v1/users/{name}/disable", post(users::disable))
+        .route("/v1/users/{name}/enable", post(users::enable))
+        .route("/v1/users/{name}/sessions", get(users::sessions))
+        .route("/v1/users/{name}/sign-out", post(users::sign_out))
         .route("/v1/tokens", get(tokens::list))
         .route("/v1/tokens/inspect", post(tokens::inspect))
         .route("/v1/tokens/revoke", post(tokens::revoke))

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod signing_keys;
 pub(crate) mod tokens;
 pub(crate) mod upgrade;
+pub(crate) mod users;
 
 use callgate_identity::when;
 use callgate_model::bounds::LISTING_MAX;

@@ -11,6 +11,7 @@ mod keys;
 mod signing_keys;
 mod tokens;
 mod upstreams;
+mod users;
 
 pub use admin_tokens::{AdminToken, AdminTokenCreate, AdminTokenCreated, AdminTokenRole, AdminTokens};
 pub use audit::{AuditEntries, AuditEntry, AuditQuery, AuditVerdict};
@@ -26,6 +27,7 @@ pub use tokens::{
     Token, TokenInspect, TokenInspected, TokenSays, TokenStanding, Tokens, TokensQuery, TokensRevoke, TokensRevoked,
 };
 pub use upstreams::{ServerState, UpstreamServer, Upstreams};
+pub use users::{Session, Sessions, SignedOut, User, UserCreate, UserPassword, Users};
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt;
 
 use crate::command::{
     admin_tokens, audit, backup, call, check, clients, completions, consumers, curl, explain, guard, init, keys, log,
-    man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams,
+    man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams, users,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -40,6 +40,7 @@ enum Command {
     Keys(keys::Keys),
     Clients(clients::Clients),
     Tokens(tokens::Tokens),
+    Users(users::Users),
     SigningKeys(signing_keys::SigningKeys),
     Plans(plans::Plans),
     Log(log::Log),
@@ -101,6 +102,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Consumers(consumers) => consumers.run().await.map(|()| ExitCode::SUCCESS),
         Command::Keys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
         Command::Clients(clients) => clients.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Users(users) => users.run().await.map(|()| ExitCode::SUCCESS),
         Command::Tokens(tokens) => tokens.run().await.map(|()| ExitCode::SUCCESS),
         Command::SigningKeys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
         Command::Plans(plans) => plans.run().await.map(|()| ExitCode::SUCCESS),

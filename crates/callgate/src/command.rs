@@ -29,3 +29,4 @@ pub mod signing_keys;
 pub mod stats;
 pub mod tokens;
 pub mod upstreams;
+pub mod users;

@@ -8,6 +8,7 @@ mod attempt;
 mod authorize;
 mod certificate;
 mod check;
+mod cookies;
 mod credential;
 mod forward;
 mod grpc;

@@ -28,6 +28,6 @@ mod websocket;
 pub mod worker;
 
 pub use gate::Gate;
-pub use local::Local;
+pub use local::{Local, Visitor};
 pub use plane::Plane;
 pub use snapshot::Snapshot;

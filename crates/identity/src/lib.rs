@@ -8,6 +8,7 @@
 pub mod cells;
 pub mod entry;
 pub mod lockout;
+mod people;
 mod random;
 pub mod registry;
 pub mod request;
@@ -19,7 +20,10 @@ pub mod when;
 pub use cells::CellSet;
 pub use entry::{ConsumerEntry, Grants, KeyEntry};
 pub use lockout::{Lockout, LockoutRule};
-pub use registry::{ClientRequest, Issued, Registry, RegistryError, Revoked, TokenRequest};
+pub use registry::{
+    ClientRequest, GrantFault, Grantable, Granted, Issued, Presented, Registry, RegistryError, Revoked, SignIn,
+    SignInFault, TokenRequest,
+};
 pub use request::KeyRequest;
 pub use table::{KeyFault, KeyTable, NameDigest};
 pub use tokens::{Bound, ClientEntry, ProofFault, ProofOf, Proofs, TokenEntry, TokenFault, TokenTable};

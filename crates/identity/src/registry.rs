@@ -14,6 +14,7 @@ use callgate_model::{Clock, Consumer, Key, KeyId, Secret, SigningAlgorithm};
 use callgate_store::{Actor, NewKey, RemovedConsumer, Store, StoreError, pepper};
 use tokio::sync::Mutex;
 
+use crate::people::{Passwords, Throttle};
 use crate::random::Random;
 use crate::request::{self, Checked, KeyRequest};
 use crate::table::{KeyFault, KeyTable};
@@ -21,11 +22,15 @@ use crate::tokens::{Proofs, SigningError, TokenTable};
 use crate::when;
 
 mod clients;
+mod grants;
+mod people;
 mod succession;
 #[cfg(test)]
 mod tests;
 
 pub use clients::{ClientRequest, Issued, Revoked, TokenRequest};
+pub use grants::{GrantFault, Grantable, Granted, Presented};
+pub use people::{SignIn, SignInFault};
 use succession::Succession;
 pub use succession::{Changes, Paused};
 
@@ -44,6 +49,8 @@ struct Inner {
     clock: Clock,
     /// The first word of minted keys; a reload may change it.
     brand: ArcSwap<String>,
+    passwords: Passwords,
+    throttle: Throttle,
     /// Held from commit to apply, so that acts reach the table in the order in which they were committed.
     acts: Arc<Mutex<()>>,
     /// What this process shares with others over the same store, while one takes the place of the other.
@@ -73,6 +80,9 @@ pub enum RegistryError {
     /// The system gave no random bytes, and a key must not be made of anything else.
     #[error("the system's random generator did not answer; no key was made")]
     NoRandomness,
+    /// Too many passwords wait to be hashed.
+    #[error("too many passwords wait to be hashed: try again in a moment")]
+    PasswordsBusy,
     /// A signing key can't be used, or did not sign.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -107,6 +117,8 @@ impl Registry {
             table,
             tokens,
             brand,
+            passwords: Passwords::new(),
+            throttle: Throttle::new(),
             acts: Arc::default(),
             signing_algorithm: ArcSwap::default(),
             proofs: Arc::new(Proofs::new(clock.unix_ms())?),
@@ -445,7 +457,7 @@ fn successor_of(old: &Key, expires: Option<String>, now_ms: i64) -> Result<Check
 // === impl RegistryError ===
 
 impl RegistryError {
-    fn request(problem: impl Into<String>) -> RegistryError {
+    pub(crate) fn request(problem: impl Into<String>) -> RegistryError {
         RegistryError::Request { problems: vec![problem.into()] }
     }
 }

@@ -13,6 +13,18 @@ use http::header::AUTHORIZATION;
 use crate::form::Form;
 use crate::reply::Fault;
 
+/// The client that asks: one that proves to be itself, or a public one, which has nothing to prove it by.
+///
+/// # Errors
+/// As [`authenticate`].
+pub(crate) fn named(tokens: &TokenTable, headers: &HeaderMap, form: &Form) -> Result<Arc<ClientEntry>, Fault> {
+    let shows_nothing = !headers.contains_key(AUTHORIZATION) && form.get("client_secret").is_none();
+    match form.get("client_id").filter(|_| shows_nothing) {
+        Some(name) => tokens.client(name).filter(|client| client.public).ok_or_else(Fault::client),
+        None => authenticate(tokens, headers, form),
+    }
+}
+
 /// The client that proves to be itself.
 ///
 /// # Errors

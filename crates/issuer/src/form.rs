@@ -28,11 +28,14 @@ impl Form {
             // Queries end in logs and histories.
             return Err(Fault::request("Parameters belong into the body, not into the query."));
         }
-        if std::str::from_utf8(request.body()).is_err() {
-            return Err(Fault::request("The form is not UTF-8."));
-        }
+        let body = std::str::from_utf8(request.body()).map_err(|_| Fault::request("The form is not UTF-8."))?;
+        Form::read(body)
+    }
+
+    /// The parameters of a form, or of a query where one is meant to be.
+    pub(crate) fn read(text: &str) -> Result<Form, Fault> {
         let mut parameters = HashMap::new();
-        for (name, value) in form_urlencoded::parse(request.body()) {
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if parameters.len() == PARAMETERS_MAX {
                 return Err(Fault::request("The form has too many parameters."));
             }

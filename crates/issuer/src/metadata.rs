@@ -8,7 +8,7 @@ use http::Response;
 use serde_json::json;
 
 use crate::reply::{Fault, public};
-use crate::{INTROSPECT, JWKS, REVOKE, TOKEN};
+use crate::{AUTHORIZE, INTROSPECT, JWKS, REVOKE, TOKEN};
 
 /// The next key is published as long as there is a current one: nobody needs to ask more often.
 const KEYS_LAST_S: u32 = 600;
@@ -18,19 +18,23 @@ pub(crate) fn metadata(registry: &Registry) -> Response<Bytes> {
     let Some(issuer) = registry.tokens().issuer() else { return Fault::unavailable().reply() };
     let at = |path: &str| format!("{issuer}{path}");
     let methods = ["client_secret_basic", "client_secret_post"];
+    let methods_and_none = ["client_secret_basic", "client_secret_post", "none"];
     let document = json!({
         "issuer": &*issuer,
+        "authorization_endpoint": at(AUTHORIZE),
         "token_endpoint": at(TOKEN),
         "jwks_uri": at(JWKS),
         "introspection_endpoint": at(INTROSPECT),
         "revocation_endpoint": at(REVOKE),
         "grant_types_supported": Grant::ALL.map(Grant::name),
-        // Required by RFC 8414; nobody is sent to an authorization endpoint here.
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": methods,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "token_endpoint_auth_methods_supported": methods_and_none,
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "introspection_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods_and_none,
     });
     public(&document, METADATA_LASTS_S)
 }

@@ -58,6 +58,11 @@ impl Fault {
         Fault { status: StatusCode::UNAUTHORIZED, ..Fault::new("invalid_client", description) }
     }
 
+    /// Error and description, for where they travel in an address.
+    pub(crate) fn told(self) -> (&'static str, String) {
+        (self.error, self.description)
+    }
+
     /// Nothing is wrong with the request, and it can't be done now.
     pub(crate) fn unavailable() -> Fault {
         let description = "The issuer can't answer at the moment. Try again.";

@@ -1,13 +1,15 @@
 //! Tokens: issued, looked into, revoked.
 
+mod granted;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callgate_identity::{ClientEntry, Registry, RegistryError, TokenRequest};
+use callgate_identity::{ClientEntry, Issued, Registry, RegistryError, TokenRequest};
 use callgate_model::{Grant, Secret};
 use callgate_store::Actor;
 use http::{HeaderMap, Response, StatusCode, Uri};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::form::Form;
 use crate::proof;
@@ -20,7 +22,7 @@ const RESOURCE_BYTES_MAX: usize = 512;
 /// (`CREDENTIAL_BYTES_MAX`).
 const SCOPES_BYTES_MAX: usize = 1024;
 
-/// RFC 6749 section 4.4.
+/// RFC 6749 sections 4.4, 4.1.3 and 6.
 pub(crate) async fn issue(
     registry: &Registry,
     client: Arc<ClientEntry>,
@@ -29,36 +31,68 @@ pub(crate) async fn issue(
 ) -> Result<Response<Bytes>, Fault> {
     let grant = form.get("grant_type").ok_or_else(|| Fault::request("`grant_type` is missing."))?;
     let Some(grant) = Grant::from_name(grant) else {
-        return Err(Fault::new("unsupported_grant_type", "This issuer knows the grant type client_credentials."));
+        return Err(Fault::new(
+            "unsupported_grant_type",
+            "This issuer knows client_credentials, authorization_code and refresh_token.",
+        ));
     };
     if !client.grants.contains(&grant) {
         let description = format!("This client was not created for the grant type {}.", grant.name());
         return Err(Fault::new("unauthorized_client", description));
     }
+    let key = proof::key(registry, headers)?;
+    match grant {
+        Grant::ClientCredentials => {}
+        Grant::AuthorizationCode => return granted::redeem(registry, client, form, key).await,
+        Grant::RefreshToken => return granted::refresh(registry, client, form, key).await,
+    }
     let scopes = scopes(&client, form.get("scope"))?;
     let audience = form.get("resource").map(resource).transpose()?;
-    let key = proof::key(registry, headers)?;
-    let token_type = if key.is_some() { "DPoP" } else { "Bearer" };
+    let is_bound = key.is_some();
     let issued =
         registry.issue_token(TokenRequest { client, scopes, audience, key }).await.map_err(|error| match error {
             // Removed in this very moment.
             RegistryError::Store(callgate_store::StoreError::NotFound { .. }) => Fault::client(),
             error => unavailable(&error),
         })?;
-    let lasts_s = (issued.token.expires_ms - issued.token.issued_ms) / 1_000;
-    let answer = json!({
+    Ok(json(StatusCode::OK, &told(&issued, is_bound)))
+}
+
+/// RFC 6749 section 5.1.
+fn told(issued: &Issued, is_bound: bool) -> Value {
+    json!({
         "access_token": issued.text.expose(),
-        "token_type": token_type,
-        "expires_in": lasts_s,
+        "token_type": if is_bound { "DPoP" } else { "Bearer" },
+        "expires_in": (issued.token.expires_ms - issued.token.issued_ms) / 1_000,
         "scope": issued.token.scopes.join(" "),
-    });
-    Ok(json(StatusCode::OK, &answer))
+    })
 }
 
 /// RFC 7662 section 2: of a token that is not good, nothing is said but that.
-pub(crate) fn introspect(registry: &Registry, form: &Form) -> Result<Response<Bytes>, Fault> {
-    let Ok(entry) = registry.inspect_token(&token(form)?) else {
-        return Ok(json(StatusCode::OK, &json!({ "active": false })));
+pub(crate) async fn introspect(
+    registry: &Registry,
+    client: &ClientEntry,
+    form: &Form,
+) -> Result<Response<Bytes>, Fault> {
+    let text = token(form)?;
+    let nothing = json!({ "active": false });
+    let Ok(entry) = registry.inspect_token(&text) else {
+        // A refresh token is nobody's business but its client's.
+        let found = registry.find_refresh(&text).await.map_err(|error| unavailable(&error))?;
+        let found = found.filter(|found| found.is_current && found.family.client_id == client.number);
+        let answer = found.map_or(nothing, |found| {
+            json!({
+                "active": true,
+                "iss": registry.tokens().issuer().as_deref(),
+                "sub": found.user.name,
+                "aud": found.family.audience,
+                "client_id": &*client.name,
+                "scope": found.family.scopes.join(" "),
+                "exp": found.family.ends_ms / 1_000,
+                "token_type": "refresh_token",
+            })
+        });
+        return Ok(json(StatusCode::OK, &answer));
     };
     let mut answer = json!({
         "active": true,
@@ -79,8 +113,11 @@ pub(crate) fn introspect(registry: &Registry, form: &Form) -> Result<Response<By
 
 /// RFC 7009 section 2: 200 also for what is no token any more, or never was; and only the client's own.
 pub(crate) async fn revoke(registry: &Registry, client: &ClientEntry, form: &Form) -> Result<Response<Bytes>, Fault> {
-    let actor = Actor::Client(client.name.to_string());
-    registry.revoke_token(&actor, &token(form)?, Some(client)).await.map_err(|error| unavailable(&error))?;
+    let (actor, text) = (Actor::Client(client.name.to_string()), token(form)?);
+    // A refresh token takes all of its family along (RFC 7009 section 2.1).
+    if !registry.revoke_refresh(&actor, &text, client).await.map_err(|error| unavailable(&error))? {
+        registry.revoke_token(&actor, &text, Some(client)).await.map_err(|error| unavailable(&error))?;
+    }
     Ok(json(StatusCode::OK, &json!({})))
 }
 
@@ -89,7 +126,7 @@ fn token(form: &Form) -> Result<Secret, Fault> {
 }
 
 /// What is asked for, each once; without a word, all that the client may have.
-fn scopes(client: &ClientEntry, asked: Option<&str>) -> Result<Vec<String>, Fault> {
+pub(crate) fn scopes(client: &ClientEntry, asked: Option<&str>) -> Result<Vec<String>, Fault> {
     let scopes = match asked {
         Some(asked) => asked_for(client, asked)?,
         None => client.scopes.iter().map(|scope| scope.to_string()).collect(),
@@ -114,7 +151,7 @@ fn asked_for(client: &ClientEntry, asked: &str) -> Result<Vec<String>, Fault> {
 }
 
 /// RFC 8707 section 2: an absolute URI without a fragment.
-fn resource(text: &str) -> Result<String, Fault> {
+pub(crate) fn resource(text: &str) -> Result<String, Fault> {
     let is_one = text.len() <= RESOURCE_BYTES_MAX
         && !text.contains('#')
         && text.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some());

@@ -206,6 +206,37 @@ pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
 pub const KEY_GRANTS_MAX: usize = 64;
 /// How long an access token is valid. Nothing waits for its end: revoked ones are dead at once.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+/// How long a code is good for: the browser brings it back at once. RFC 6749 section 4.1.2 allows ten minutes at most.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a rotated refresh token may be presented again, while nobody has used its successor: an answer got lost, or two
+/// threads asked at once. Longer only helps a thief.
+pub const REFRESH_AGAIN_WITHIN: Duration = Duration::from_secs(10);
+/// A refresh token that nobody uses ends after this: a device that lies in a drawer is signed out.
+pub const REFRESH_IDLE_MAX: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// However often it is used, a person signs in again after this.
+pub const REFRESH_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// A session that nobody uses: somebody left the machine.
+pub const SESSION_IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+/// However much it is used, a session ends after this: a working day, with its breaks.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// Browsers in which one person is signed in at once; the one used longest ago ends when another begins.
+pub const SESSIONS_PER_USER_MAX: u32 = 32;
+/// Sign-ins of one person that one client leads on at once: their devices. The one used longest ago ends when another begins.
+pub const FAMILIES_MAX: u32 = 64;
+/// Characters of a password. Shorter ones are guessed offline whatever hashes them; longer ones only cost time.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
+/// Passwords being hashed at one time: each takes 19 MiB and a core for tens of milliseconds.
+pub const PASSWORD_HASHES_MAX: usize = 2;
+/// Passwords waiting to be hashed; who comes after them hears 503 at once. A queue of these is well under a second.
+pub const PASSWORDS_WAITING_MAX: usize = 16;
+/// Accounts and addresses whose failed sign-ins are remembered; past it, the ones whose time is over longest go first.
+pub const SIGN_INS_REMEMBERED_MAX: usize = 1 << 16;
+/// Redirects of one client: each is compared when somebody signs in.
+pub const REDIRECTS_MAX: usize = 16;
+/// Bytes of a redirect: it stands in addresses, which have bounds elsewhere.
+pub const REDIRECT_BYTES_MAX: usize = 512;
+/// Bytes of `state` in a request for authorization: it is given back in an address.
+pub const STATE_BYTES_MAX: usize = 1_024;
 /// Verified tokens remembered, so that a signature is checked once and not on every call; about 1 KiB each.
 pub const TOKENS_REMEMBERED_MAX: usize = 65_536;
 /// Bytes of a proof of possession; it is small, and nothing of it is kept.

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub enum Grant {
     /// On its own account, with its own secret (section 4.4).
     ClientCredentials,
+    /// For a person who signed in and agreed, by a code and the proof that it came back to who asked (section 4.1, RFC 7636).
+    AuthorizationCode,
+    /// For that person again, by a token that is worth one answer (section 6).
+    RefreshToken,
 }
 
 /// A program that asks for tokens. Its name is its `client_id`.
@@ -29,6 +33,10 @@ pub struct Client {
     pub grants: Vec<Grant>,
     /// The scopes that it may ask for.
     pub scopes: Vec<String>,
+    /// Where a person's browser may be sent back to; each one is [`crate::redirect::is_redirect`].
+    pub redirects: Vec<String>,
+    /// It can keep no secret, and has none: a program in a browser, on a desk, on a phone.
+    pub public: bool,
     /// The last token number given before it was made: tokens up to here are of an earlier client of this name.
     pub tokens_after: i64,
     /// When it was made, Unix milliseconds.
@@ -42,6 +50,10 @@ pub struct Token {
     pub number: i64,
     /// Whose it is.
     pub client_id: i64,
+    /// On whose behalf, when a person signed in.
+    pub user_id: Option<i64>,
+    /// What it descends from, when a person signed in.
+    pub family_id: Option<i64>,
     /// What it may do.
     pub scopes: Vec<String>,
     /// Whom it is for (RFC 8707): where it is taken.
@@ -60,6 +72,10 @@ pub enum TokensOf {
     Token(i64),
     /// Every one of the client with this number.
     Client(i64),
+    /// Every one on behalf of the user with this number.
+    User(i64),
+    /// Every one that descends from one code.
+    Family(i64),
 }
 
 /// A revocation: every token of this subject with a number up to this one is dead.
@@ -77,13 +93,15 @@ pub struct Cut {
 
 impl Grant {
     /// Every grant that there is.
-    pub const ALL: [Grant; 1] = [Grant::ClientCredentials];
+    pub const ALL: [Grant; 3] = [Grant::ClientCredentials, Grant::AuthorizationCode, Grant::RefreshToken];
 
     /// Its name, as OAuth writes it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Grant::ClientCredentials => "client_credentials",
+            Grant::AuthorizationCode => "authorization_code",
+            Grant::RefreshToken => "refresh_token",
         }
     }
 
@@ -103,6 +121,8 @@ impl TokensOf {
         match self {
             TokensOf::Token(number) => ("token", number),
             TokensOf::Client(number) => ("client", number),
+            TokensOf::User(number) => ("user", number),
+            TokensOf::Family(number) => ("family", number),
         }
     }
 
@@ -112,6 +132,8 @@ impl TokensOf {
         match kind {
             "token" => Some(TokensOf::Token(number)),
             "client" => Some(TokensOf::Client(number)),
+            "user" => Some(TokensOf::User(number)),
+            "family" => Some(TokensOf::Family(number)),
             _ => None,
         }
     }

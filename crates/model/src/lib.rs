@@ -18,9 +18,11 @@ pub mod phase;
 pub mod quantity;
 pub mod quota;
 pub mod record;
+pub mod redirect;
 pub mod refusal;
 pub mod secret;
 pub mod signing;
+pub mod user;
 
 pub use client::{Client, Cut, Grant, Token, TokensOf};
 pub use clock::Clock;
@@ -33,6 +35,7 @@ pub use record::CallRecord;
 pub use refusal::{Code, Refusal};
 pub use secret::Secret;
 pub use signing::SigningAlgorithm;
+pub use user::{Family, Session, User};
 
 /// Whether a rule refuses or only says that it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

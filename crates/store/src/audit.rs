@@ -27,6 +27,8 @@ pub enum Actor {
     Token(String),
     /// An OAuth client, by its name: it may revoke its own tokens.
     Client(String),
+    /// A person with an account, by its name: signs in, agrees.
+    User(String),
     /// The program on its own account: `guard`, `demo`.
     Local,
 }
@@ -38,7 +40,7 @@ pub struct AuditEntry {
     pub seq: i64,
     /// When, Unix milliseconds.
     pub at_ms: i64,
-    /// `uid:1000`, `token:ci`, `client:shop`, `local`.
+    /// `uid:1000`, `token:ci`, `client:shop`, `user:alice`, `local`.
     pub actor: String,
     /// `consumer.create`, `key.revoke`, …
     pub act: String,
@@ -68,6 +70,7 @@ impl fmt::Display for Actor {
             Actor::Uid(uid) => write!(formatter, "uid:{uid}"),
             Actor::Token(name) => write!(formatter, "token:{name}"),
             Actor::Client(name) => write!(formatter, "client:{name}"),
+            Actor::User(name) => write!(formatter, "user:{name}"),
             Actor::Local => formatter.write_str("local"),
         }
     }

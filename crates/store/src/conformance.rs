@@ -3,6 +3,7 @@
 
 mod audit;
 mod issued;
+mod people;
 mod quotas;
 mod tokens;
 
@@ -79,6 +80,13 @@ embedded! {
     tokens::clients_that_can_not_be_kept,
     tokens::a_revocation_is_a_number,
     tokens::signing_keys_move_on_one_by_one,
+    people::accounts_from_first_to_last,
+    people::sessions_end,
+    people::a_code_is_worth_one_answer,
+    people::a_refresh_token_leads_on_once,
+    people::a_family_has_its_bounds,
+    people::families_of_one_person_are_bounded,
+    people::a_family_is_bound_to_a_key,
     audit::every_act_leaves_one_entry,
     audit::refused_acts_leave_none,
     audit::listings_are_filtered,

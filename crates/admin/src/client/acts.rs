@@ -17,7 +17,7 @@ use crate::views::{
     TokenInspect, TokenInspected, Tokens, TokensQuery, TokensRevoke, TokensRevoked, Upstreams, Usage, UsageQuery,
 };
 
-type Told<T> = Result<T, AdminError>;
+pub(super) type Told<T> = Result<T, AdminError>;
 
 // Every act answers with what the admin API says, or with its error; `GateUnreachable` when it could not be asked.
 #[expect(clippy::missing_errors_doc, reason = "the same for all of them, said once above")]
@@ -212,7 +212,7 @@ impl AdminClient {
 
 /// A path with one more segment, whatever it holds. An empty name, `.` and `..` would be another path: they become a
 /// segment that no name can be, so the gate answers that there is no such thing.
-fn below(path: &str, segment: &str) -> String {
+pub(super) fn below(path: &str, segment: &str) -> String {
     match segment {
         "" | "." | ".." => format!("{path}/%20{segment}"),
         _ => format!("{path}/{}", escaped(segment)),

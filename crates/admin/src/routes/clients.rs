@@ -34,9 +34,10 @@ pub(crate) async fn create(
     Extension(Asker(actor)): Extension<Asker>,
     Asked(asked): Asked<ClientCreate>,
 ) -> Result<Answer<ClientCreated>, AdminError> {
-    let ClientCreate { name, consumer, grants, scopes } = asked;
+    let ClientCreate { name, consumer, grants, scopes, redirects, public } = asked;
     let grants = grants.into_iter().map(Grant::from).collect();
-    let made = desk.registry().create_client(&actor, ClientRequest { name, consumer, grants, scopes }).await?;
+    let request = ClientRequest { name, consumer, grants, scopes, redirects, public };
+    let made = desk.registry().create_client(&actor, request).await?;
     created(&desk, made).await
 }
 
@@ -56,8 +57,8 @@ pub(crate) async fn rotate_secret(
     Extension(Asker(actor)): Extension<Asker>,
     Named(name): Named<String>,
 ) -> Result<Answer<ClientCreated>, AdminError> {
-    let made = desk.registry().rotate_client_secret(&actor, &name).await?;
-    created(&desk, made).await
+    let (client, secret) = desk.registry().rotate_client_secret(&actor, &name).await?;
+    created(&desk, (client, Some(secret))).await
 }
 
 /// Removes a client. When the answer comes, the next call with a token of it is refused.
@@ -72,11 +73,14 @@ pub(crate) async fn remove(
     Ok(Answer(StatusCode::OK, view(&desk, client).await?))
 }
 
-async fn created(desk: &Desk, made: (callgate_model::Client, Secret)) -> Result<Answer<ClientCreated>, AdminError> {
+async fn created(
+    desk: &Desk,
+    made: (callgate_model::Client, Option<Secret>),
+) -> Result<Answer<ClientCreated>, AdminError> {
     let (client, secret) = made;
     let token_endpoint = desk.registry().tokens().issuer().map(|issuer| format!("{issuer}/oauth/token"));
     let record = view(desk, client).await?;
-    let client_secret = ShownOnce(secret.expose().to_owned());
+    let client_secret = secret.map(|secret| ShownOnce(secret.expose().to_owned()));
     Ok(Answer(StatusCode::CREATED, ClientCreated { client_secret, token_endpoint, record }))
 }
 

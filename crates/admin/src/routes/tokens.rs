@@ -30,11 +30,14 @@ pub(crate) async fn list(
     let truncated = cut(&mut tokens);
     let clients = desk.registry().clients().await?;
     let names: HashMap<i64, String> = clients.into_iter().map(|client| (client.id, client.name)).collect();
+    let users = desk.registry().users().await?;
+    let users: HashMap<i64, String> = users.into_iter().map(|user| (user.id, user.name)).collect();
     let view = |token: callgate_model::Token| {
         // A client removed between the two reads took its tokens along.
         let client_id = names.get(&token.client_id)?.clone();
+        let user = token.user_id.and_then(|id| users.get(&id).cloned());
         let callgate_model::Token { number, scopes, audience, issued_ms, expires_ms, .. } = token;
-        Some(Token { number, client_id, scopes, audience, issued_ms, expires_ms })
+        Some(Token { number, client_id, user, scopes, audience, issued_ms, expires_ms })
     };
     Ok(Answer(StatusCode::OK, Tokens { tokens: tokens.into_iter().filter_map(view).collect(), truncated }))
 }
@@ -56,7 +59,7 @@ pub(crate) async fn inspect(
     Ok(Answer(StatusCode::OK, TokenInspected { standing, why, says }))
 }
 
-/// Revokes a token, or every one of a client so far. When the answer comes, the next call with it is refused.
+/// Revokes a token, or every one of a client or on behalf of a user so far. When the answer comes, the next call with it is refused.
 #[utoipa::path(post, path = "/v1/tokens/revoke", tag = "tokens", operation_id = "tokens_revoke",
     request_body = TokensRevoke, responses((status = 200, body = TokensRevoked)))]
 pub(crate) async fn revoke(
@@ -64,16 +67,23 @@ pub(crate) async fn revoke(
     Extension(Asker(actor)): Extension<Asker>,
     Asked(asked): Asked<TokensRevoke>,
 ) -> Result<Answer<TokensRevoked>, AdminError> {
-    let revoked = match (asked.token, asked.client) {
-        (Some(token), None) => match desk.registry().revoke_token(&actor, &Secret::new(token.0), None).await? {
-            Revoked::Token { number, client } => TokensRevoked { client_id: Some(client), number: Some(number) },
-            Revoked::Nothing => TokensRevoked { client_id: None, number: None },
+    let nothing = TokensRevoked { client_id: None, user: None, number: None };
+    let revoked = match (asked.token, asked.client, asked.user) {
+        (Some(token), None, None) => match desk.registry().revoke_token(&actor, &Secret::new(token.0), None).await? {
+            Revoked::Token { number, client } => {
+                TokensRevoked { client_id: Some(client), number: Some(number), ..nothing }
+            }
+            Revoked::Nothing => nothing,
         },
-        (None, Some(client)) => {
+        (None, Some(client), None) => {
             let client = desk.registry().revoke_tokens_of(&actor, &client).await?;
-            TokensRevoked { client_id: Some(client.name), number: None }
+            TokensRevoked { client_id: Some(client.name), ..nothing }
         }
-        _ => return Err(AdminError::new(AdminCode::RequestUnfit, "write either `token` or `client`")),
+        (None, None, Some(user)) => {
+            let user = desk.registry().revoke_tokens_of_user(&actor, &user).await?;
+            TokensRevoked { user: Some(user.name), ..nothing }
+        }
+        _ => return Err(AdminError::new(AdminCode::RequestUnfit, "write one of `token`, `client` and `user`")),
     };
     Ok(Answer(StatusCode::OK, revoked))
 }

@@ -1,12 +1,12 @@
 use std::sync::atomic::Ordering;
 
-use callgate_identity::{KeyFault, TokenRequest};
+use callgate_identity::{KeyFault, SignIn, TokenRequest};
 use callgate_model::{Secret, SigningAlgorithm};
 
 use super::house::{House, NOW_MS};
 use crate::views::{
     AdminTokenRole, AuditQuery, AuditVerdict, ClientCreate, ClientGrant, KeyCreate, KeyImport, KeyKind, KeyRotate,
-    ShownOnce, SigningKeyRole, SigningKeys, Standing, TokenStanding, TokensRevoke,
+    ShownOnce, SigningKeyRole, SigningKeys, Standing, TokenStanding, TokensRevoke, UserCreate,
 };
 use crate::{AdminCode, Door, socket};
 
@@ -149,6 +149,8 @@ async fn a_client_its_tokens_and_the_keys_that_sign_them() {
         consumer: Some("acme".to_owned()),
         grants: vec![ClientGrant::ClientCredentials],
         scopes: vec!["orders:read".to_owned()],
+        redirects: vec![],
+        public: false,
     };
     let made = door.clients_create(&asked).await.unwrap();
     assert_eq!((made.record.consumer.as_str(), &made.token_endpoint), ("acme", &None), "no gate issues tokens yet");
@@ -172,7 +174,7 @@ async fn a_client_its_tokens_and_the_keys_that_sign_them() {
     assert_eq!(door.tokens_inspect(ShownOnce("a.b.c".to_owned())).await.unwrap().standing, TokenStanding::NotOurs);
     assert_eq!(door.tokens_list(Some("reports")).await.unwrap().tokens.len(), 2);
 
-    let revoke = TokensRevoke { token: Some(shown(&one)), client: None };
+    let revoke = TokensRevoke { token: Some(shown(&one)), ..TokensRevoke::default() };
     assert!(door.tokens_revoke(&revoke).await.unwrap().number.is_some());
     assert_eq!(door.tokens_revoke(&revoke).await.unwrap().client_id, None, "it was dead before");
     assert_eq!(door.tokens_inspect(shown(&one)).await.unwrap().standing, TokenStanding::Revoked);
@@ -190,4 +192,59 @@ async fn a_client_its_tokens_and_the_keys_that_sign_them() {
     assert_eq!(roles(door.signing_keys_rotate(true).await.unwrap()), [current, next]);
     assert_eq!(door.clients_remove("reports").await.unwrap().client_id, "reports");
     assert_eq!(door.clients_show("reports").await.unwrap_err().code, AdminCode::NotFound);
+}
+
+#[tokio::test]
+async fn an_account_from_first_to_last() {
+    let house = House::new().await;
+    let door = house.door().await;
+    let password = |text: &str| ShownOnce(text.to_owned());
+    let asked = UserCreate { name: "alice".to_owned(), password: password("correct horse battery") };
+    let alice = door.users_create(&asked).await.unwrap();
+    assert_eq!((alice.name.as_str(), alice.disabled, alice.created_ms), ("alice", false, NOW_MS));
+    assert!(!format!("{asked:?}").contains("horse"));
+    assert_eq!(door.users_create(&asked).await.unwrap_err().code, AdminCode::Conflict);
+    let short = UserCreate { password: password("short"), ..asked };
+    assert_eq!(door.users_create(&short).await.unwrap_err().code, AdminCode::RequestUnfit);
+    assert_eq!(door.users_list().await.unwrap().users, [alice]);
+
+    let sign_in = async |word: &str| {
+        let asked = SignIn {
+            name: "alice".to_owned(),
+            password: Secret::new(word),
+            address: "192.0.2.1".parse().unwrap(),
+            agent: "Browser".to_owned(),
+            before: None,
+        };
+        house.registry.sign_in(asked).await.is_ok()
+    };
+    assert!(sign_in("correct horse battery").await);
+    let sessions = door.users_sessions("alice").await.unwrap().sessions;
+    assert_eq!((sessions.len(), sessions[0].address.as_str()), (1, "192.0.2.1"));
+    assert_eq!(door.users_sign_out("alice").await.unwrap().sessions, 1);
+    door.users_password("alice", password("another long word")).await.unwrap();
+    assert!(!sign_in("correct horse battery").await && sign_in("another long word").await);
+    assert!(door.users_disable("alice").await.unwrap().disabled);
+    assert!(!sign_in("another long word").await);
+    assert!(!door.users_enable("alice").await.unwrap().disabled);
+    let revoke = TokensRevoke { user: Some("alice".to_owned()), ..TokensRevoke::default() };
+    assert_eq!(door.tokens_revoke(&revoke).await.unwrap().user.as_deref(), Some("alice"));
+    assert_eq!(door.users_remove("alice").await.unwrap().name, "alice");
+    assert_eq!(door.users_sessions("alice").await.unwrap_err().code, AdminCode::NotFound);
+
+    let asked = ClientCreate {
+        name: "app".to_owned(),
+        consumer: None,
+        grants: vec![ClientGrant::AuthorizationCode],
+        scopes: vec![],
+        redirects: vec!["https://app.example.com/back".to_owned()],
+        public: true,
+    };
+    let made = door.clients_create(&asked).await.unwrap();
+    assert_eq!((made.client_secret, made.record.public), (None, true));
+    assert_eq!(door.clients_rotate_secret("app").await.unwrap_err().code, AdminCode::Conflict);
+    for redirect in ["http://app.example.com/back", "https://*.example.com/", ""] {
+        let asked = ClientCreate { name: "bad".to_owned(), redirects: vec![redirect.to_owned()], ..asked.clone() };
+        assert_eq!(door.clients_create(&asked).await.unwrap_err().code, AdminCode::RequestUnfit, "{redirect}");
+    }
 }

@@ -10,6 +10,10 @@ use super::ShownOnce;
 pub enum ClientGrant {
     /// On its own account, with its own secret (RFC 6749 section 4.4).
     ClientCredentials,
+    /// For a person who signs in and agrees (section 4.1), with a proof key (RFC 7636).
+    AuthorizationCode,
+    /// For that person again, without asking (section 6).
+    RefreshToken,
 }
 
 /// A program that asks for access tokens, without its secret.
@@ -23,6 +27,10 @@ pub struct Client {
     pub grants: Vec<ClientGrant>,
     /// The scopes that it may ask for.
     pub scopes: Vec<String>,
+    /// Where a person's browser may be sent back to.
+    pub redirects: Vec<String>,
+    /// It has no secret.
+    pub public: bool,
     /// When it was made.
     pub created_ms: i64,
 }
@@ -50,13 +58,20 @@ pub struct ClientCreate {
     /// The scopes that it may ask for.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Where a person's browser may be sent back to: exactly these, but for the port on loopback.
+    #[serde(default)]
+    pub redirects: Vec<String>,
+    /// It can keep no secret, and gets none.
+    #[serde(default)]
+    pub public: bool,
 }
 
 /// A new client, or a new secret: the only answer that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientCreated {
-    /// What the client proves with that it is itself.
-    pub client_secret: ShownOnce,
+    /// What the client proves with that it is itself; a public one has nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ShownOnce>,
     /// Where it asks for tokens; nothing while this gate issues none.
     pub token_endpoint: Option<String>,
     /// What is kept of it.
@@ -75,6 +90,8 @@ impl Client {
             consumer,
             grants: client.grants.into_iter().map(ClientGrant::from).collect(),
             scopes: client.scopes,
+            redirects: client.redirects,
+            public: client.public,
             created_ms: client.created_ms,
         }
     }
@@ -84,6 +101,8 @@ impl From<Grant> for ClientGrant {
     fn from(grant: Grant) -> ClientGrant {
         match grant {
             Grant::ClientCredentials => ClientGrant::ClientCredentials,
+            Grant::AuthorizationCode => ClientGrant::AuthorizationCode,
+            Grant::RefreshToken => ClientGrant::RefreshToken,
         }
     }
 }
@@ -92,6 +111,8 @@ impl From<ClientGrant> for Grant {
     fn from(grant: ClientGrant) -> Grant {
         match grant {
             ClientGrant::ClientCredentials => Grant::ClientCredentials,
+            ClientGrant::AuthorizationCode => Grant::AuthorizationCode,
+            ClientGrant::RefreshToken => Grant::RefreshToken,
         }
     }
 }

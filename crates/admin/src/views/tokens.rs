@@ -10,6 +10,8 @@ pub struct Token {
     pub number: i64,
     /// Whose it is.
     pub client_id: String,
+    /// On whose behalf, when a person signed in.
+    pub user: Option<String>,
     /// What it may do.
     pub scopes: Vec<String>,
     /// Whom it is for.
@@ -95,7 +97,7 @@ pub struct TokenSays {
     pub expires_ms: i64,
 }
 
-/// What is to be revoked: one token, or every one of a client so far. One of the two.
+/// What is to be revoked: one token, or every one of a client or on behalf of a user so far. One of the three.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokensRevoke {
@@ -105,6 +107,9 @@ pub struct TokensRevoke {
     /// Every token of this client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// Every token on behalf of this user; what was agreed to is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 /// What is refused from now on.
@@ -112,6 +117,8 @@ pub struct TokensRevoke {
 pub struct TokensRevoked {
     /// Whose tokens; nothing when the token was no living one of this gate's.
     pub client_id: Option<String>,
-    /// The one token's number; nothing when it is every one of the client.
+    /// On whose behalf, when it is every one of a user.
+    pub user: Option<String>,
+    /// The one token's number; nothing when it is every one of a client or a user.
     pub number: Option<i64>,
 }

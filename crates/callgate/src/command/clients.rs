@@ -23,11 +23,22 @@ enum Act {
         /// 1 to 64 letters, digits, `.`, `_` or `-`; what the program sends as `client_id`
         name: String,
         /// How it may come to tokens; several times for several
-        #[arg(long = "grant", value_name = "GRANT", default_value = "client_credentials")]
+        #[arg(
+            long = "grant",
+            value_name = "GRANT",
+            default_value = "client_credentials",
+            default_value_if("public", "true", "authorization_code")
+        )]
         grants: Vec<Grant>,
         /// A scope that it may ask for; several times for several
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
+        /// Where a person's browser may be sent back to (grant authorization_code); several times for several
+        #[arg(long = "redirect", value_name = "URI")]
+        redirects: Vec<String>,
+        /// It can keep no secret: a program in a browser, on a desk, on a phone; its default grant is authorization_code
+        #[arg(long)]
+        public: bool,
         /// Whose it is: that consumer's plan holds for its tokens [default: a consumer of its own name]
         #[arg(long)]
         consumer: Option<String>,
@@ -68,6 +79,10 @@ enum Act {
 enum Grant {
     /// On its own account, with its own secret
     ClientCredentials,
+    /// For a person who signs in and agrees
+    AuthorizationCode,
+    /// For that person again, without asking
+    RefreshToken,
 }
 
 // === impl Clients ===
@@ -79,9 +94,9 @@ impl Clients {
     /// Why it was not done.
     pub async fn run(self) -> Result<()> {
         match self.act {
-            Act::Create { name, grants, scopes, consumer, ask } => {
+            Act::Create { name, grants, scopes, redirects, public, consumer, ask } => {
                 let grants = grants.into_iter().map(ClientGrant::from).collect();
-                let asked = ClientCreate { name, consumer, grants, scopes };
+                let asked = ClientCreate { name, consumer, grants, scopes, redirects, public };
                 ask.show(&ask.act(async |gate| gate.clients_create(&asked).await).await?, created)
             }
             Act::List { ask } => {
@@ -106,12 +121,28 @@ fn created(made: &ClientCreated) -> String {
     let Client { client_id, consumer, .. } = &made.record;
     let mut rows = vec![
         ("client_id", client_id.clone()),
-        ("client_secret", format!("{}   (shown once, kept nowhere)", made.client_secret.0)),
+        (
+            "client_secret",
+            match &made.client_secret {
+                Some(secret) => format!("{}   (shown once, kept nowhere)", secret.0),
+                None => "none: it is public".to_owned(),
+            },
+        ),
         ("consumer", consumer.clone()),
         ("grants", grants(&made.record)),
         ("scopes", scopes(&made.record.scopes)),
     ];
+    rows.extend(made.record.redirects.iter().map(|redirect| ("redirect", redirect.clone())));
     rows.push(match &made.token_endpoint {
+        Some(endpoint) if !made.record.grants.contains(&ClientGrant::ClientCredentials) => {
+            let authorize = endpoint.replace("/oauth/token", "/oauth/authorize");
+            (
+                "sign-in",
+                format!(
+                    "{authorize}?response_type=code&client_id={client_id}&code_challenge=…&code_challenge_method=S256"
+                ),
+            )
+        }
         Some(endpoint) => ("try", format!("curl -u {client_id}:SECRET -d grant_type=client_credentials {endpoint}")),
         None => ("note", "no gate issues tokens here at the moment: write `issuer:` into its configuration".to_owned()),
     });
@@ -137,13 +168,16 @@ fn list(listed: &Listed, which: &Which) -> String {
 }
 
 fn show(client: &Client) -> String {
-    terminal::facts(&[
+    let mut rows = vec![
         ("client_id", client.client_id.clone()),
         ("consumer", client.consumer.clone()),
         ("grants", grants(client)),
         ("scopes", scopes(&client.scopes)),
+        ("secret", if client.public { "none: it is public" } else { "hashed" }.to_owned()),
         ("created", Moments::now().tell(client.created_ms)),
-    ])
+    ];
+    rows.extend(client.redirects.iter().map(|redirect| ("redirect", redirect.clone())));
+    terminal::facts(&rows)
 }
 
 fn grants(client: &Client) -> String {
@@ -161,6 +195,8 @@ impl From<Grant> for ClientGrant {
     fn from(grant: Grant) -> ClientGrant {
         match grant {
             Grant::ClientCredentials => ClientGrant::ClientCredentials,
+            Grant::AuthorizationCode => ClientGrant::AuthorizationCode,
+            Grant::RefreshToken => ClientGrant::RefreshToken,
         }
     }
 }

@@ -37,7 +37,7 @@ enum Act {
         #[command(flatten)]
         ask: Ask,
     },
-    /// Revoke one token, or every one of a client so far: the next call with it is refused
+    /// Revoke one token, or every one of a client or a user so far: the next call with it is refused
     Revoke {
         #[command(flatten)]
         what: What,
@@ -59,6 +59,9 @@ struct What {
     /// Every token of this client so far
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
+    /// Every token on behalf of this user so far; clients must ask again
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 }
 
 // === impl Tokens ===
@@ -77,9 +80,13 @@ impl Tokens {
                 let token = secret::text(file.as_deref(), "token")?;
                 ask.show(&ask.read(async |gate| gate.tokens_inspect(token.clone()).await).await?, inspected)
             }
-            Act::Revoke { what: What { stdin: _, file, client }, ask } => {
-                let token = if client.is_none() { Some(secret::text(file.as_deref(), "token")?) } else { None };
-                let asked = TokensRevoke { token, client };
+            Act::Revoke { what: What { stdin: _, file, client, user }, ask } => {
+                let token = if client.is_none() && user.is_none() {
+                    Some(secret::text(file.as_deref(), "token")?)
+                } else {
+                    None
+                };
+                let asked = TokensRevoke { token, client, user };
                 ask.show(&ask.act(async |gate| gate.tokens_revoke(&asked).await).await?, revoked)
             }
         }
@@ -91,11 +98,12 @@ fn list(listed: &Listed) -> String {
         return "no token is valid at the moment".to_owned();
     }
     let moments = Moments::now();
-    let mut table = terminal::table(["number", "client", "scopes", "for", "issued", "expires"]);
+    let mut table = terminal::table(["number", "client", "user", "scopes", "for", "issued", "expires"]);
     for token in &listed.tokens {
         table.add_row([
             token.number.to_string(),
             token.client_id.clone(),
+            token.user.clone().unwrap_or_else(|| "-".to_owned()),
             scopes(&token.scopes),
             printable(&token.audience).into_owned(),
             moments.tell(token.issued_ms),
@@ -134,6 +142,9 @@ fn inspected(token: &TokenInspected) -> String {
 }
 
 fn revoked(revoked: &TokensRevoked) -> String {
+    if let Some(user) = &revoked.user {
+        return format!("every token on behalf of `{user}` so far is revoked, and clients must ask again");
+    }
     match (&revoked.client_id, revoked.number) {
         (Some(client), Some(number)) => {
             format!("token {number} of `{client}` is revoked: every call with it is refused")

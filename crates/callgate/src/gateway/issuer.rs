@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use callgate_gateway::Local;
+use callgate_gateway::{Local, Visitor};
 use callgate_identity::Registry;
 use callgate_issuer::Issuer;
 use http::{Request, Response, StatusCode};
@@ -26,10 +26,16 @@ impl OwnIssuer {
 }
 
 impl Local for OwnIssuer {
-    fn answer(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+    fn answer(
+        &self,
+        request: Request<Bytes>,
+        visitor: Visitor,
+    ) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
         let issuer = self.issuer.clone();
+        let Visitor { address, authority } = visitor;
+        let visitor = callgate_issuer::Visitor { address, authority };
         // Whoever stops waiting does not stop the act: a token that is on the disk may as well be told of.
-        let working = self.control.spawn(async move { issuer.answer(request).await });
+        let working = self.control.spawn(async move { issuer.answer(request, visitor).await });
         Box::pin(async move {
             working.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "the issuer broke off; this is a defect");

@@ -41,6 +41,7 @@ mod max_connections;
 mod names;
 mod oauth_clients;
 mod observe;
+mod people;
 mod proxy_protocol;
 mod records;
 mod reload;

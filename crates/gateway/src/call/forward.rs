@@ -17,6 +17,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{self, Unanswered};
+use super::cookies;
 use super::credential;
 use super::read::Incoming;
 use super::repeat::Spare;
@@ -148,6 +149,7 @@ fn prepare(
     );
     credential::strip(headers, routed, call.gate.tokens.as_deref());
     join_cookies(headers);
+    cookies::keep_from_upstream(call, headers);
     if body.is_whole() {
         headers.remove(CONTENT_LENGTH);
     } else if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {

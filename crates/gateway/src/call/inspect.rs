@@ -11,6 +11,7 @@ use http::header::{
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
+use super::cookies;
 use super::forward;
 use super::route::Routed;
 use super::state::Call;
@@ -50,6 +51,7 @@ pub(crate) fn judge(
         headers.remove(CONTENT_LENGTH);
     }
     clean(routed, headers);
+    cookies::keep_from_caller(call, headers);
     headers.reserve(FIELDS_ADDED);
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     keep_key_to_caller(routed, headers);

@@ -12,6 +12,7 @@ use super::route::Routed;
 use super::state::Call;
 use crate::answer::{Answer, Content};
 use crate::body::{Collected, RequestBody};
+use crate::local::Visitor;
 
 /// Asks the service inside.
 ///
@@ -32,7 +33,8 @@ pub(super) async fn answer(
     let timeout = routed.pick(|guards| guards.timeout).map_or(bounds::UPSTREAM_TIME_DEFAULT, |(timeout, _)| timeout);
     let due = Instant::now() + timeout;
     let late = |_| Refusal::new(Code::UpstreamTimeout, "The issuer did not answer in time.").rule(place());
-    let Incoming { mut parts, path, body, .. } = request;
+    let Incoming { mut parts, authority, path, body, .. } = request;
+    let visitor = Visitor { address: call.record.client, authority };
     // What was judged is what is answered.
     let target = match parts.uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -49,7 +51,7 @@ pub(super) async fn answer(
         Ok(Err(cut)) => return Err(cut),
         Err(_) => return Err(Refusal::new(Code::RequestTimeout, "The request's body was not complete in time.")),
     };
-    let response = timeout_at(due, local.answer(Request::from_parts(parts, body))).await.map_err(late)?;
+    let response = timeout_at(due, local.answer(Request::from_parts(parts, body), visitor)).await.map_err(late)?;
     let (parts, body): (_, Bytes) = response.into_parts();
     let mut headers = parts.headers;
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));

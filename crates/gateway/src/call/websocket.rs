@@ -19,6 +19,7 @@ use http::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::admit as phase;
+use super::cookies;
 use super::inspect;
 use super::route::Routed;
 use super::state::Call;
@@ -185,6 +186,7 @@ pub(super) fn accept(
         return invalid("The server of this API agreed on an extension of WebSocket that nobody offered.");
     }
     inspect::clean(routed, headers);
+    cookies::keep_from_caller(call, headers);
     for guards in routed.guards() {
         guards.fields.change_response(headers);
     }

@@ -12,10 +12,13 @@ use serde_json::json;
 
 use super::hosts::Hosts;
 
-/// Methods and paths. What an unauthenticated caller can do costs little: reading documents, or one keyed hash.
-const ROUTES: [(&str, &str); 5] = [
+/// Methods and paths. What an unauthenticated caller can do costs little: reading documents, or one keyed hash; a password has
+/// a pace and a queue of its own.
+const ROUTES: [(&str, &str); 7] = [
     ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/oauth/authorize"),
+    ("POST", "/oauth/authorize"),
     ("POST", "/oauth/token"),
     ("POST", "/oauth/introspect"),
     ("POST", "/oauth/revoke"),
@@ -30,9 +33,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The issuer's API, as if it stood in the file.
 pub(super) fn issuer() -> Api {
     let routes = ROUTES.iter().filter_map(|(method, path)| {
-        let is_public = *method == "GET";
+        let is_public = path.starts_with("/.well-known/");
         let guards = Guards {
-            accepts: (!is_public).then(|| vec!["application/x-www-form-urlencoded".to_owned()]),
+            accepts: (*method == "POST").then(|| vec!["application/x-www-form-urlencoded".to_owned()]),
             // What says nothing but what everybody may know is for pages of every origin; the rest is for none.
             cors: is_public.then(any_origin),
             ..Guards::default()

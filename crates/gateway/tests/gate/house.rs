@@ -9,7 +9,7 @@ use bytes::Bytes;
 use callgate_gateway::gate::ReloadReport;
 use callgate_gateway::plane::{Bound, Patience, Plane};
 use callgate_gateway::quota::Quotas;
-use callgate_gateway::{Gate, Local, Snapshot};
+use callgate_gateway::{Gate, Local, Snapshot, Visitor};
 use callgate_identity::{KeyRequest, Registry};
 use callgate_model::{CallRecord, Clock, KeyId};
 use callgate_records::{Followed, Recorder, RecorderConfig, RecorderGuard};
@@ -45,7 +45,7 @@ pub(crate) struct House {
 struct Echo;
 
 impl Local for Echo {
-    fn answer(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+    fn answer(&self, request: Request<Bytes>, _: Visitor) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
         let text = format!("{} {} {}", request.method(), request.uri(), String::from_utf8_lossy(request.body()));
         Box::pin(async move { Response::new(text.into()) })
     }

@@ -29,6 +29,7 @@ fn client(house: &House, name: &str, consumer: &str, scopes: &[&str]) {
         consumer: Some(consumer.to_owned()),
         grants: vec![Grant::ClientCredentials],
         scopes,
+        ..ClientRequest::default()
     };
     house.runtime.block_on(async {
         let _known = house.registry.create_consumer(&Actor::Local, consumer, None).await;

@@ -7,7 +7,7 @@ use callgate_store::{Actor, KeyRole, NewClient, NewToken, Rotation, SigningKey, 
 
 use super::{Inner, Registry, RegistryError};
 use crate::random::Random;
-use crate::tokens::{Claims, ClientEntry, Confirmation, TokenEntry, TokenFault, signing};
+use crate::tokens::{ClientEntry, TokenEntry, TokenFault, signing};
 
 /// A client as somebody asks for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct ClientRequest {
     pub grants: Vec<Grant>,
     /// The scopes that it may ask for.
     pub scopes: Vec<String>,
+    /// Where a person's browser may be sent back to.
+    pub redirects: Vec<String>,
+    /// It can keep no secret, and gets none.
+    pub public: bool,
 }
 
 /// A token as an authenticated client asks for it.
@@ -66,7 +70,7 @@ const SECRET_CHARS: usize = 43;
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a client. The secret is in no other place than this answer.
+    /// Makes a client. The secret is in no other place than this answer; a public one has none.
     ///
     /// # Errors
     /// A name that is taken or is none, or another value that can't be kept.
@@ -74,18 +78,19 @@ impl Registry {
         &self,
         actor: &Actor,
         request: ClientRequest,
-    ) -> Result<(Client, Secret), RegistryError> {
+    ) -> Result<(Client, Option<Secret>), RegistryError> {
         let actor = actor.clone();
         self.act(move |inner| async move {
+            // Of a public client a secret is hashed that nobody ever sees.
             let secret = client_secret()?;
             let (secret_hash, pepper_id) = inner.hashed(&secret);
             let consumer = request.consumer.unwrap_or_else(|| request.name.clone());
-            let (name, grants, scopes) = (request.name, request.grants, request.scopes);
-            let new = NewClient { name, consumer, secret_hash, pepper_id, grants, scopes };
+            let ClientRequest { name, consumer: _, grants, scopes, redirects, public } = request;
+            let new = NewClient { name, consumer, secret_hash, pepper_id, grants, scopes, redirects, public };
             let (client, consumer) = inner.store.clients_create(&actor, new).await?;
             inner.table.put_consumer(&consumer);
             inner.put_client(&client);
-            Ok((client, secret))
+            Ok((client, (!public).then_some(secret)))
         })
         .await
     }
@@ -142,33 +147,12 @@ impl Registry {
     /// # Errors
     /// The client was removed meanwhile, or this gate is no issuer.
     pub async fn issue_token(&self, request: TokenRequest) -> Result<Issued, RegistryError> {
-        let inner = Arc::clone(&self.0);
-        inner.succession.check()?;
-        let not_an_issuer =
-            || RegistryError::request("this gate issues no tokens: write `issuer:` into its configuration");
-        let issuer = inner.tokens.issuer().ok_or_else(not_an_issuer)?;
-        let now_ms = inner.clock.unix_ms();
-        let lifetime_ms = i64::try_from(bounds::TOKEN_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-        // A token's own clock has whole seconds; rounded down, so that it never outlives a cut.
-        let expires_ms = now_ms.saturating_add(lifetime_ms) / 1_000 * 1_000;
-        let client = request.client.name.to_string();
-        let audience = request.audience.unwrap_or_else(|| issuer.to_string());
-        let scope = request.scopes.join(" ");
-        let new = NewToken { client_id: request.client.number, scopes: request.scopes, audience, expires_ms };
-        let token = inner.store.tokens_issue(new).await?;
-        let claims = Claims {
-            iss: issuer.to_string(),
-            sub: client.clone(),
-            aud: token.audience.clone(),
-            exp: expires_ms / 1_000,
-            iat: now_ms / 1_000,
-            jti: token.number.to_string(),
-            client_id: client,
-            scope,
-            cnf: request.key.map(|key| Confirmation { jkt: Some(key), ..Confirmation::default() }),
-        };
-        let text = inner.tokens.sign(&claims).ok_or_else(not_an_issuer)??;
-        Ok(Issued { token, text: Secret::new(text) })
+        let (issuer, expires_ms) = self.0.about_to_issue()?;
+        let TokenRequest { client, scopes, audience, key } = request;
+        let audience = audience.unwrap_or(issuer);
+        let new = NewToken { client_id: client.number, user_and_family: None, scopes, audience, expires_ms };
+        let token = self.0.store.tokens_issue(new).await?;
+        self.0.signed(token, &client.name, &client.name, key)
     }
 
     /// Revokes the token with this text; of `only`, if that is said. A text that is none of ours, or another client's, or
@@ -293,7 +277,7 @@ impl Registry {
 // === impl Inner ===
 
 impl Inner {
-    fn hashed(&self, secret: &Secret) -> ([u8; 32], u32) {
+    pub(super) fn hashed(&self, secret: &Secret) -> ([u8; 32], u32) {
         let pepper = &self.store.peppers().current;
         (pepper::hash(pepper, secret.expose()), pepper.id)
     }
@@ -319,7 +303,7 @@ impl Inner {
         }
     }
 
-    fn apply(&self, cut: Cut) {
+    pub(super) fn apply(&self, cut: Cut) {
         self.tokens.apply(&[cut], self.clock.unix_ms());
     }
 }

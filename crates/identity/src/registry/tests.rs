@@ -1,3 +1,4 @@
+mod people;
 mod tokens;
 
 use callgate_store::AuditFilter;

@@ -23,6 +23,10 @@ pub struct ClientEntry {
     pub grants: Box<[Grant]>,
     /// The scopes that it may ask for.
     pub scopes: Box<[Box<str>]>,
+    /// Where a person's browser may be sent back to.
+    pub redirects: Box<[Box<str>]>,
+    /// It has no secret.
+    pub public: bool,
     /// The cells of limits that count per key: a client is its tokens' key.
     pub cells: CellSet,
     /// Tokens up to this number are of an earlier client of this name.
@@ -46,6 +50,8 @@ impl ClientEntry {
             consumer,
             grants: client.grants.as_slice().into(),
             scopes: client.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+            redirects: client.redirects.iter().map(|redirect| redirect.as_str().into()).collect(),
+            public: client.public,
             cells: CellSet::default(),
             tokens_after: client.tokens_after,
             secret: ArcSwap::from_pointee(HashedSecret::of(client)),
@@ -61,7 +67,7 @@ impl ClientEntry {
         let secret = **self.secret.load();
         let known = peppers.get(secret.pepper_id);
         let hash = pepper::hash(known.unwrap_or(&peppers.current), presented.expose());
-        verify_slices_are_equal(&hash, &secret.hash).is_ok() && known.is_some()
+        verify_slices_are_equal(&hash, &secret.hash).is_ok() && known.is_some() && !self.public
     }
 }
 

@@ -24,6 +24,8 @@ impl Spread for TokensOf {
         let (kind, number) = match self {
             TokensOf::Token(number) => (0, number),
             TokensOf::Client(number) => (1_i64 << 62, number),
+            TokensOf::User(number) => (1_i64 << 61, number),
+            TokensOf::Family(number) => (1_i64 << 60, number),
         };
         (kind ^ number).to_ne_bytes()
     }
@@ -70,10 +72,10 @@ impl Cuts {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Whether this token of this client is dead.
-    pub(super) fn kill(&self, client: i64, token: i64) -> bool {
+    /// Whether the token with this number, which is of these subjects, is dead.
+    pub(super) fn kill(&self, token: i64, of: impl IntoIterator<Item = TokensOf>) -> bool {
         let reaches = |of| self.by_subject.get(&of).is_some_and(|cut| cut.load(Ordering::Acquire) >= token);
-        reaches(TokensOf::Token(token)) || reaches(TokensOf::Client(client))
+        of.into_iter().any(reaches)
     }
 
     fn ending(&self) -> MutexGuard<'_, Vec<(i64, TokensOf)>> {

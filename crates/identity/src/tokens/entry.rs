@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use callgate_model::TokensOf;
+
 use super::client::ClientEntry;
 use super::cuts::Cuts;
 use super::signing::{Claims, Confirmation};
@@ -26,6 +28,10 @@ pub struct TokenEntry {
     pub client: Arc<ClientEntry>,
     /// On whose behalf: the client itself, unless a person signed in.
     pub subject: Box<str>,
+    /// The user's number, when a person signed in.
+    pub user: Option<i64>,
+    /// The number of what they granted.
+    pub family: Option<i64>,
     /// Its scopes; a token names neither APIs nor addresses.
     pub grants: Grants,
     /// Whom it is for.
@@ -50,6 +56,8 @@ impl TokenEntry {
             number,
             client,
             subject: claims.sub.into(),
+            user: claims.user,
+            family: claims.family,
             grants: Grants {
                 scopes: claims.scope.split(' ').filter(|scope| !scope.is_empty()).map(Into::into).collect(),
                 scopes_text: claims.scope.into(),
@@ -63,14 +71,20 @@ impl TokenEntry {
         }
     }
 
-    /// Whether it was revoked: alone, or with all of its client. One comparison while nothing is revoked.
+    /// Whether it was revoked: alone, or with all of its client, its user or its family. One comparison while nothing is revoked.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         let epoch = self.cuts.epoch();
         if self.alive_at.load(Ordering::Acquire) == epoch {
             return false;
         }
-        let dead = self.number <= self.client.tokens_after || self.cuts.kill(self.client.number, self.number);
+        let of = [
+            Some(TokensOf::Token(self.number)),
+            Some(TokensOf::Client(self.client.number)),
+            self.user.map(TokensOf::User),
+            self.family.map(TokensOf::Family),
+        ];
+        let dead = self.number <= self.client.tokens_after || self.cuts.kill(self.number, of.into_iter().flatten());
         if !dead {
             self.alive_at.store(epoch, Ordering::Release);
         }

@@ -41,6 +41,12 @@ pub struct Claims {
     /// What it may do, with a space between.
     #[serde(default)]
     pub scope: String,
+    /// The user's number, when a person signed in: what a revocation is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<i64>,
+    /// Likewise, the number of what they granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<i64>,
     /// What whoever sends it must prove to hold; nothing, and whoever has it may use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,

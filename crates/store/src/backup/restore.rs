@@ -1,7 +1,7 @@
 //! Restoring a backup into an empty data folder.
 //!
 //! Signing keys stay behind, and the restored store makes new ones: tokens issued after the backup was made would otherwise be
-//! valid again after having been revoked.
+//! valid again after having been revoked. For the same reason nobody is signed in, and no refresh token leads on.
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,7 @@ impl Store {
         off_the_runtime(move || copy(&source, &target, &copied)).await?;
         let restored = Store::open_held(to, clock, store::BUSY_TIME, hold).await?;
         restored.signing_keys_forget().await?;
+        restored.grants_forget().await?;
         restored.note(actor, "restore", from).await?;
         restored.close().await;
         file::remove(&to.join(UNFINISHED_FILE))?;

@@ -14,11 +14,13 @@ fn new_client(store: &Store, name: &str) -> NewClient {
         pepper_id: pepper.id,
         grants: vec![Grant::ClientCredentials],
         scopes: vec!["orders:read".to_owned()],
+        redirects: vec![],
+        public: false,
     }
 }
 
 fn new_token(client_id: i64, expires_ms: i64) -> NewToken {
-    NewToken { client_id, scopes: Vec::new(), audience: "https://a.test".to_owned(), expires_ms }
+    NewToken { client_id, user_and_family: None, scopes: Vec::new(), audience: "https://a.test".to_owned(), expires_ms }
 }
 
 async fn live(store: &Store) -> Vec<i64> {

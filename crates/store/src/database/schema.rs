@@ -26,6 +26,7 @@ pub(crate) static MAIN: Schema = Schema {
     migrations: &[
         include_str!("../../migrations/main/0001_issued.sql"),
         include_str!("../../migrations/main/0002_tokens.sql"),
+        include_str!("../../migrations/main/0003_people.sql"),
     ],
 };
 

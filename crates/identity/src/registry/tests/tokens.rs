@@ -19,6 +19,7 @@ fn shop() -> ClientRequest {
         consumer: Some("acme".to_owned()),
         grants: vec![Grant::ClientCredentials],
         scopes: vec!["orders:read".to_owned()],
+        ..ClientRequest::default()
     }
 }
 
@@ -44,6 +45,7 @@ fn check(house: &House, text: &Secret, expect: &str) {
 async fn a_token_is_good_until_its_client_is_removed() {
     let house = issuing().await;
     let (_, secret) = house.registry.create_client(&ACTOR, shop()).await.unwrap();
+    let secret = secret.unwrap();
     let tokens = house.registry.tokens();
     assert_eq!(&*tokens.authenticate("shop", &secret).unwrap().consumer.name, "acme");
     assert!(tokens.authenticate("shop", &Secret::new("cgcs_wrong")).is_none());
