@@ -59,6 +59,9 @@ const WS_VERSION: &str = "8.23.0";
 /// OAuth clients, from npm and from PyPI.
 const OPENID_CLIENT_VERSION: &str = "6.8.9";
 const AUTHLIB_VERSION: &str = "1.9.6";
+/// Authorization servers that others wrote, from npm.
+const OIDC_PROVIDER_VERSION: &str = "9.13.3";
+const OAUTH2_MOCK_SERVER_VERSION: &str = "9.3.0";
 const OHA_VERSION: &str = "1.16.0";
 
 /// Installs the programs that tests need and that are missing, with apt.
@@ -123,7 +126,7 @@ pub(crate) fn websocket_libraries() -> Result<()> {
 }
 
 /// OAuth clients that others wrote, below `target`, where tests look for them: node's `openid-client`, which brings
-/// `oauth4webapi`, and Python's `authlib`.
+/// `oauth4webapi`, and Python's `authlib`. And issuers: node's `oidc-provider` and `oauth2-mock-server`.
 ///
 /// # Errors
 /// How to install them by hand.
@@ -134,7 +137,9 @@ pub(crate) fn oauth_libraries() -> Result<()> {
     if !found.is_ok_and(|found| found.trim() == AUTHLIB_VERSION) {
         virtual_environment(&python, &[&format!("authlib=={AUTHLIB_VERSION}"), "requests"])?;
     }
-    npm_package(&shell::target().join("tools/openid-client"), "openid-client", OPENID_CLIENT_VERSION)
+    npm_package(&shell::target().join("tools/openid-client"), "openid-client", OPENID_CLIENT_VERSION)?;
+    npm_package(&shell::target().join("tools/oidc-provider"), "oidc-provider", OIDC_PROVIDER_VERSION)?;
+    npm_package(&shell::target().join("tools/oauth2-mock-server"), "oauth2-mock-server", OAUTH2_MOCK_SERVER_VERSION)
 }
 
 /// A package from npm in a folder of its own; none of its scripts is run.

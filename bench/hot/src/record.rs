@@ -50,6 +50,7 @@ fn forwarded(number: usize) -> CallRecord {
         api: Some(Arc::from("shop")),
         route: Some(Arc::from("GET /shop/books/{id}")),
         consumer: Some(format!("consumer-{number}").into()),
+        issuer: None,
         client_id: None,
         token: None,
         key_id: KeyId::parse(&format!("Ab12C{number:03}")),

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 use crate::extract::Answer;
 use crate::problem::{AdminCode, AdminError};
 use crate::routes::{
-    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade, users,
+    admin_tokens, audit, calls, clients, consumers, follow, gate, issuers, keys, signing_keys, tokens, upgrade, users,
 };
 
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use crate::routes::{
         clients::list, clients::create, clients::show, clients::rotate_secret, clients::remove,
         users::list, users::create, users::password, users::disable, users::enable, users::remove,
         users::sessions, users::sign_out,
-        tokens::list, tokens::inspect, tokens::revoke, signing_keys::list, signing_keys::rotate,
+        tokens::list, tokens::inspect, tokens::revoke, signing_keys::list, signing_keys::rotate, issuers::list,
         audit::list, audit::verify,
         calls::find, follow::follow, calls::show, calls::usage, calls::stats,
         admin_tokens::list, admin_tokens::create, admin_tokens::remove,

@@ -7,7 +7,7 @@ use callgate_store::CallFilter;
 use tokio::net::UnixStream;
 
 use crate::problem::{AdminCode, AdminError};
-use crate::views::{GateSummary, Lost, Plan, Reloaded, UpstreamServer};
+use crate::views::{GateSummary, Issuer, Lost, Plan, Reloaded, UpstreamServer};
 
 /// A future that the trait can hand out.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +25,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// The names of the configuration's APIs. New keys are held against them.
     fn apis(&self) -> Vec<String>;
+
+    /// The issuers beside the gate's own whose tokens the configuration takes.
+    fn issuers(&self) -> Vec<Issuer> {
+        Vec::new()
+    }
 
     /// Reads the configuration file again and takes it over, whole or not at all.
     fn reload(&self) -> Boxed<'_, Result<Reloaded, AdminError>>;
@@ -62,6 +67,7 @@ pub trait Operations: Send + Sync + 'static {
 pub struct NoGate {
     plans: Vec<Plan>,
     apis: Vec<String>,
+    issuers: Vec<Issuer>,
 }
 
 // === impl NoGate ===
@@ -73,6 +79,7 @@ impl NoGate {
         NoGate {
             plans: config.plans.iter().map(|(name, plan)| Plan::of(name, plan)).collect(),
             apis: config.apis.iter().map(|api| api.name.clone()).collect(),
+            issuers: config.issuers.iter().map(|known| Issuer::of(known, config)).collect(),
         }
     }
 }
@@ -88,6 +95,10 @@ impl Operations for NoGate {
 
     fn apis(&self) -> Vec<String> {
         self.apis.clone()
+    }
+
+    fn issuers(&self) -> Vec<Issuer> {
+        self.issuers.clone()
     }
 
     fn reload(&self) -> Boxed<'_, Result<Reloaded, AdminError>> {

@@ -8,7 +8,7 @@ use crate::access;
 use crate::desk::Desk;
 use crate::problem::{AdminCode, AdminError};
 use crate::routes::{
-    admin_tokens, audit, calls, clients, consumers, follow, gate, keys, signing_keys, tokens, upgrade, users,
+    admin_tokens, audit, calls, clients, consumers, follow, gate, issuers, keys, signing_keys, tokens, upgrade, users,
 };
 
 /// Everything under `/v1`, behind the guard. A request must carry its [`access::Peer`] as an extension.
@@ -40,6 +40,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/tokens", get(tokens::list))
         .route("/v1/tokens/inspect", post(tokens::inspect))
         .route("/v1/tokens/revoke", post(tokens::revoke))
+        .route("/v1/issuers", get(issuers::list))
         .route("/v1/signing-keys", get(signing_keys::list))
         .route("/v1/signing-keys/rotate", post(signing_keys::rotate))
         .route("/v1/audit", get(audit::list))

@@ -7,6 +7,7 @@ pub(crate) mod clients;
 pub(crate) mod consumers;
 pub(crate) mod follow;
 pub(crate) mod gate;
+pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod signing_keys;
 pub(crate) mod tokens;

@@ -7,6 +7,7 @@ mod calls;
 mod clients;
 mod consumers;
 mod gate;
+mod issuers;
 mod keys;
 mod signing_keys;
 mod tokens;
@@ -21,6 +22,7 @@ pub use calls::{
 pub use clients::{Client, ClientCreate, ClientCreated, ClientGrant, Clients};
 pub use consumers::{Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers};
 pub use gate::{ApiSummary, Backup, BackupFile, BackupTo, GateSummary, Plan, Plans, Reloaded, Status};
+pub use issuers::{Issuer, IssuerKey, Issuers};
 pub use keys::{Key, KeyCreate, KeyCreated, KeyImport, KeyKind, KeyRotate, Keys, KeysQuery, Standing};
 pub use signing_keys::{SigningKey, SigningKeyRole, SigningKeys, SigningKeysRotate};
 pub use tokens::{

@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
 use crate::command::{
-    admin_tokens, audit, backup, call, check, clients, completions, consumers, curl, explain, guard, init, keys, log,
-    man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams, users,
+    admin_tokens, audit, backup, call, check, clients, completions, consumers, curl, explain, guard, init, issuers,
+    keys, log, man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams, users,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -42,6 +42,7 @@ enum Command {
     Tokens(tokens::Tokens),
     Users(users::Users),
     SigningKeys(signing_keys::SigningKeys),
+    Issuers(issuers::Issuers),
     Plans(plans::Plans),
     Log(log::Log),
     Stats(stats::Stats),
@@ -106,6 +107,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Tokens(tokens) => tokens.run().await.map(|()| ExitCode::SUCCESS),
         Command::SigningKeys(keys) => keys.run().await.map(|()| ExitCode::SUCCESS),
         Command::Plans(plans) => plans.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Issuers(issuers) => issuers.run().await,
         Command::Log(log) => log.run().await.map(|()| ExitCode::SUCCESS),
         Command::Stats(stats) => stats.run().await.map(|()| ExitCode::SUCCESS),
         Command::Upstreams(upstreams) => upstreams.run().await.map(|()| ExitCode::SUCCESS),

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod explain;
 pub mod guard;
 pub mod init;
+pub mod issuers;
 pub mod keys;
 pub mod log;
 pub mod man_pages;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use callgate_model::{Limit, Mode, Quota, Secret, bounds};
+use callgate_model::{Limit, Mode, Profile, Quota, Secret, bounds};
 use ipnet::IpNet;
 
 use crate::access::Access;
@@ -45,6 +45,8 @@ pub struct Config {
     pub authorities: Vec<Authority>,
     /// The gate's own authorization server; none issues and takes no tokens.
     pub issuer: Option<Issuer>,
+    /// The issuers beside it whose tokens count somewhere, each once.
+    pub issuers: Vec<KnownIssuer>,
     /// The guarded APIs, in the file's order.
     pub apis: Vec<Api>,
     /// Files that this configuration read besides itself (certificates, secrets): a change in one is a change of it.
@@ -119,6 +121,36 @@ pub struct CertificateCaller {
     pub consumer: String,
     /// What it may do.
     pub scopes: Vec<String>,
+}
+
+/// An issuer of tokens that is not this gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownIssuer {
+    /// Its identifier, letter by letter as it stands in tokens.
+    pub url: String,
+    /// Whose habits its tokens have.
+    pub profile: Profile,
+    /// Where its keys are, if its metadata is not to be asked for that.
+    pub jwks: Option<String>,
+    /// Addresses on which it may be although they are not public.
+    pub ips: Vec<IpNet>,
+    /// Certificate authorities to trust it by, besides the system's; absolute path.
+    pub ca: Option<PathBuf>,
+    /// The only consumers that it can name; empty means every one.
+    pub consumers: Vec<String>,
+}
+
+/// Whose tokens count at an API, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Those of the gate's own issuer.
+    pub own: bool,
+    /// Those of these issuers, by their URL.
+    pub foreign: Vec<String>,
+    /// Whom a token must be for; none means `public_url` or the gate's own issuer.
+    pub audience: Option<String>,
+    /// The claim of a foreign token that names the consumer; none means its client.
+    pub consumer_claim: Option<String>,
 }
 
 /// Proxies whose forwarding field is believed.
@@ -236,8 +268,8 @@ pub struct Api {
     pub upstream: Upstream,
     /// How keys are presented.
     pub keys: KeyPlaces,
-    /// The audience that its tokens must be for; none means `public_url` or the issuer.
-    pub audience: Option<String>,
+    /// Which tokens count.
+    pub tokens: TokenRules,
     /// What holds for the whole API.
     pub guards: Guards,
     /// Whether calls that match no route are forwarded.

@@ -30,18 +30,20 @@ pub struct Issuer {
 
 impl Api {
     /// What clients call this API when they ask for a token (RFC 8707): its audience, its public URL, or its place beside
-    /// the issuer.
+    /// the gate's own issuer. Nothing where others issue its tokens for something that is no URL.
     #[must_use]
-    pub fn resource(&self, issuer: &Issuer) -> String {
-        if let Some(named) = self.audience.as_ref().or(self.public_url.as_ref()) {
-            return named.clone();
+    pub fn resource(&self, issuer: Option<&Issuer>) -> Option<String> {
+        let is_url = |named: &&String| named.starts_with("https://") || named.starts_with("http://");
+        if let Some(named) = self.tokens.audience.iter().chain(&self.public_url).find(is_url) {
+            return Some(named.clone());
         }
+        let issuer = issuer?;
         let scheme = issuer.url.split("://").next().unwrap_or("https");
         let path = self.path.trim_end_matches('/');
-        match &self.host {
+        Some(match &self.host {
             Some(host) if !host.starts_with('*') && *host != issuer.host => format!("{scheme}://{host}{path}"),
             _ => format!("{}{path}", issuer.url),
-        }
+        })
     }
 
     /// Where the API's metadata lies, below its own host.

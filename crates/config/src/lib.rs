@@ -32,5 +32,6 @@ pub use issuer::{ISSUER_API, ISSUER_PATHS, Issuer};
 pub use load::{Loaded, load, parse};
 pub use mapping::{Line, mapping};
 pub use openapi::{from_openapi, from_openapi_text};
+pub use read::known_issuer;
 pub use security::{Weakness, security};
 pub use yaml::parse as parse_tree;

@@ -8,6 +8,7 @@ mod gate;
 mod guards;
 mod headers;
 mod issuer;
+mod issuers;
 mod limits;
 mod listen;
 mod plan;
@@ -18,4 +19,5 @@ mod websocket;
 
 pub(crate) use gate::config;
 pub(crate) use guards::is_media_type;
+pub use issuers::known_issuer;
 pub(crate) use upstream::is_upstream;

@@ -4,15 +4,16 @@
 //! expiry are in the store, not in the file: the command line adds those.
 
 use callgate_model::{Mode, Subject};
+use ipnet::IpNet;
 
 use crate::access::{Access, Credential};
 use crate::config::{Api, Cleartext, Config, Guards, LogTarget, Route};
 
 /// A body this large, times the connections that one address may hold, is what a flood can make the upstream swallow.
 const BODY_LARGE: u64 = 64 * 1024 * 1024;
-/// Networks wider than this hold strangers: a /8 has 16 million addresses.
-const PROXY_PREFIX_V4_MIN: u8 = 16;
-const PROXY_PREFIX_V6_MIN: u8 = 48;
+/// Networks wider than this hold strangers, and services that nobody thought of: a /8 has 16 million addresses.
+const PREFIX_V4_MIN: u8 = 16;
+const PREFIX_V6_MIN: u8 = 48;
 
 /// One weak spot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -55,10 +56,20 @@ fn gate(found: &mut Found, config: &Config) {
         found.add("mode", "the whole gate only watches: nothing is refused", "write `mode: enforce`, or leave it out");
     }
     for network in config.trusted_proxies.iter().flat_map(|proxies| &proxies.ips) {
-        let least = if network.addr().is_ipv4() { PROXY_PREFIX_V4_MIN } else { PROXY_PREFIX_V6_MIN };
-        if network.prefix_len() < least {
+        if is_wide(network) {
             let text = format!("{network} is wide: everybody in it chooses the address that limits and ip lists see");
             found.add("trusted_proxies.ips", text, "name the proxies' own addresses");
+        }
+    }
+    for (index, known) in config.issuers.iter().enumerate() {
+        for network in &known.ips {
+            if is_wide(network) {
+                let text = format!(
+                    "{network} is wide: what `{}` says of its keys may lead the gate to any service in it",
+                    known.url
+                );
+                found.add(format!("issuers[{index}].ips"), text, "name the issuer's own addresses");
+            }
         }
     }
     if config.lockout.is_none() {
@@ -159,6 +170,10 @@ fn guards(found: &mut Found, guards: &Guards, place: &str) {
             "write a smaller size, and a larger one on the routes that need it",
         );
     }
+}
+
+fn is_wide(network: &IpNet) -> bool {
+    network.prefix_len() < if network.addr().is_ipv4() { PREFIX_V4_MIN } else { PREFIX_V6_MIN }
 }
 
 fn bounds_keys(api: &Api) -> bool {

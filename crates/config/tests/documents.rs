@@ -77,6 +77,31 @@ fn file_with_certificates(own: &str, setting: &Setting, section: &Section) -> Op
 /// Somebody who issues tokens.
 const ISSUER: &str = "issuer: { url: \"http://127.0.0.1:8080\" }";
 
+/// A file in which tokens of another issuer count.
+fn file_with_issuers(own: &str, setting: &Setting, section: &Section) -> Option<String> {
+    const NAMED: &str = "https://id.example.org";
+    let top = match (section.name, setting.name) {
+        ("callgate", "issuers") => own.to_owned(),
+        ("known_issuer", "url") => format!("issuers: {{ {own} }}"),
+        ("known_issuer", _) => format!("issuers: {{ url: \"{NAMED}\", {own} }}"),
+        _ => String::new(),
+    };
+    let tokens = match (section.name, setting.name) {
+        ("callgate", "issuers") => {
+            format!("issuers: [\"{NAMED}\", \"https://login.example.com/realms/shop\"], audience: shop")
+        }
+        ("known_issuer", _) => format!("issuers: \"{NAMED}\", audience: shop"),
+        ("tokens", "issuers") => format!("{own}, audience: \"https://api.example.com\""),
+        ("tokens", "consumer") => format!("issuers: \"{NAMED}\", audience: shop, {own}"),
+        ("tokens_consumer", _) => format!("issuers: \"{NAMED}\", audience: shop, consumer: {{ {own} }}"),
+        _ => return None,
+    };
+    Some(format!(
+        "version: 1\nlisten: {{ address: 127.0.0.1:8001 }}\nissuer: {{ url: \"http://127.0.0.1:8001\" }}\n{top}\n\
+         apis: {{ bookshop: {{ path: /shop, upstream: \"http://127.0.0.1:9000\", access: token, tokens: {{ {tokens} }} }} }}\n"
+    ))
+}
+
 /// A whole file with this text as the value of a section that `path` leads to.
 fn file_with(section: &Section, setting: &Setting) -> String {
     let own = format!("{}: {}", setting.name, setting.example);
@@ -88,6 +113,9 @@ fn file_with(section: &Section, setting: &Setting) -> String {
             .collect()
     };
     if let Some(whole) = file_with_certificates(&own, setting, section) {
+        return whole;
+    }
+    if let Some(whole) = file_with_issuers(&own, setting, section) {
         return whole;
     }
     let pem = [("certificate", "tls/cert.pem"), ("key", "tls/key.pem")];

@@ -10,6 +10,7 @@ mod certificate;
 mod check;
 mod cookies;
 mod credential;
+mod foreign;
 mod forward;
 mod grpc;
 mod guard;
@@ -29,6 +30,7 @@ mod websocket;
 use admit::BodyHint;
 pub(crate) use certificate::Held;
 pub use certificate::Shown;
+pub use foreign::Looking;
 pub use guard::CallGuard;
 pub(crate) use guard::cut_what_is_left;
 pub use read::Incoming;
@@ -102,7 +104,13 @@ async fn pass(call: &mut Call<'_>, worker: &Worker, request: Request<ClientBody>
     admit::clear_text(call, &routed, &presented)?;
 
     call.enter(Phase::Identify);
-    identify::caller(call, &routed, &presented)?;
+    let mut identified = identify::caller(call, &routed, &presented);
+    if let Some(looking) = call.looking.take() {
+        // The token names a key of another issuer that nobody has seen: the keeper of its keys looks for it.
+        call.looking = Looking::Done(looking.await);
+        identified = identify::caller(call, &routed, &presented);
+    }
+    identified?;
     // From here on the caller may know what there is.
     let routed = route::known(call, routed)?;
     if let Some(answer) = route::options(&routed) {

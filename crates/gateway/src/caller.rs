@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use callgate_identity::{CellSet, ConsumerEntry, Grants, KeyEntry, NameDigest, TokenEntry};
+use callgate_identity::{CellSet, ConsumerEntry, ForeignToken, Grants, KeyEntry, NameDigest, TokenEntry};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -14,6 +14,10 @@ pub enum Caller {
     Token(Arc<TokenEntry>),
     /// The holder of both, of one consumer: the key is who calls, the token is what may be done, and for whom.
     KeyAndToken(Arc<KeyEntry>, Arc<TokenEntry>),
+    /// The holder of a token of another issuer, and the consumer that it names.
+    Foreign(Arc<ForeignToken>, Arc<ConsumerEntry>),
+    /// The same beside a key of that consumer.
+    KeyAndForeign(Arc<KeyEntry>, Arc<ForeignToken>),
     /// The holder of a client certificate.
     Certificate {
         /// Whose it is.
@@ -47,9 +51,9 @@ impl Caller {
     #[must_use]
     pub fn consumer(&self) -> &Arc<ConsumerEntry> {
         match self {
-            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => &entry.consumer,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) | Caller::KeyAndForeign(entry, _) => &entry.consumer,
             Caller::Token(entry) => &entry.client.consumer,
-            Caller::Certificate { consumer, .. } => consumer,
+            Caller::Foreign(_, consumer) | Caller::Certificate { consumer, .. } => consumer,
         }
     }
 
@@ -59,6 +63,7 @@ impl Caller {
         match self {
             Caller::Key(entry) => &entry.grants,
             Caller::Token(entry) | Caller::KeyAndToken(_, entry) => &entry.grants,
+            Caller::Foreign(token, _) | Caller::KeyAndForeign(_, token) => &token.grants,
             Caller::Certificate { caller, .. } => &caller.grants,
         }
     }
@@ -67,8 +72,10 @@ impl Caller {
     #[must_use]
     pub fn cells(&self) -> &CellSet {
         match self {
-            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => &entry.cells,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) | Caller::KeyAndForeign(entry, _) => &entry.cells,
             Caller::Token(entry) => &entry.client.cells,
+            // There is one from the moment on at which the call is let in.
+            Caller::Foreign(token, consumer) => token.holder().map_or(&consumer.cells, |holder| &holder.cells),
             Caller::Certificate { caller, .. } => &caller.cells,
         }
     }
@@ -77,28 +84,38 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> Option<&Arc<KeyEntry>> {
         match self {
-            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => Some(entry),
-            Caller::Token(_) | Caller::Certificate { .. } => None,
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) | Caller::KeyAndForeign(entry, _) => Some(entry),
+            Caller::Token(_) | Caller::Foreign(..) | Caller::Certificate { .. } => None,
         }
     }
 
-    /// The token, if there is one.
+    /// The token, if there is one of this gate.
     #[must_use]
     pub fn token(&self) -> Option<&Arc<TokenEntry>> {
         match self {
             Caller::Token(entry) | Caller::KeyAndToken(_, entry) => Some(entry),
-            Caller::Key(_) | Caller::Certificate { .. } => None,
+            Caller::Key(_) | Caller::Foreign(..) | Caller::KeyAndForeign(..) | Caller::Certificate { .. } => None,
+        }
+    }
+
+    /// The token, if there is one of another issuer.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&Arc<ForeignToken>> {
+        match self {
+            Caller::Foreign(token, _) | Caller::KeyAndForeign(_, token) => Some(token),
+            Caller::Key(_) | Caller::Token(_) | Caller::KeyAndToken(..) | Caller::Certificate { .. } => None,
         }
     }
 
     /// The subject of quotas that count per key, as a number.
     pub(crate) fn number(&self) -> u64 {
         match self {
-            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => {
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) | Caller::KeyAndForeign(entry, _) => {
                 u64::from_be_bytes(entry.id.as_str().as_bytes().try_into().unwrap_or_default())
             }
             // A key's id is ASCII, so this bit is none of its.
             Caller::Token(entry) => (1 << 63) | entry.client.number.unsigned_abs(),
+            Caller::Foreign(token, _) => token.holder().map_or(u64::MAX, |holder| holder.number),
             Caller::Certificate { caller, .. } => caller.number,
         }
     }
@@ -106,8 +123,11 @@ impl Caller {
     /// The same for the store.
     pub(crate) fn subject(&self) -> String {
         match self {
-            Caller::Key(entry) | Caller::KeyAndToken(entry, _) => format!("key:{}", entry.id),
+            Caller::Key(entry) | Caller::KeyAndToken(entry, _) | Caller::KeyAndForeign(entry, _) => {
+                format!("key:{}", entry.id)
+            }
             Caller::Token(entry) => format!("client:{}", entry.client.number),
+            Caller::Foreign(token, _) => token.holder().map_or_else(String::new, |holder| holder.subject.to_string()),
             Caller::Certificate { caller, .. } => caller.subject.to_string(),
         }
     }
@@ -120,6 +140,9 @@ impl fmt::Display for Caller {
             Caller::Key(entry) => write!(formatter, "Key {}", entry.id),
             Caller::Token(entry) | Caller::KeyAndToken(_, entry) => {
                 write!(formatter, "The token of client `{}`", entry.client.name)
+            }
+            Caller::Foreign(token, _) | Caller::KeyAndForeign(_, token) => {
+                write!(formatter, "The token of client `{}`", token.client)
             }
             Caller::Certificate { caller, .. } => write!(formatter, "The certificate of `{}`", caller.name),
         }

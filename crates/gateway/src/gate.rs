@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use callgate_config::Config;
-use callgate_identity::{KeyTable, Lockout, LockoutRule, Proofs, TokenTable};
+use callgate_identity::{ForeignTokens, KeyTable, Lockout, LockoutRule, Proofs, TokenTable};
 use callgate_model::{Clock, bounds};
 use callgate_records::RecorderHandle;
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub struct Gate {
     pub tokens: Option<Arc<TokenTable>>,
     /// Which proofs of possession were used.
     pub proofs: Option<Arc<Proofs>>,
+    /// Verified tokens of other issuers.
+    pub foreign: ForeignTokens,
     /// Answers calls of the gate's own API.
     pub local: Option<Arc<dyn Local>>,
     /// Addresses that guess.
@@ -91,6 +93,7 @@ impl Gate {
             keys,
             tokens: None,
             proofs: None,
+            foreign: ForeignTokens::new(),
             local: None,
             lockout,
             addresses: Addresses::new(bounds::ADDRESS_CELLS_MAX),

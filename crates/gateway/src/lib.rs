@@ -14,6 +14,7 @@ pub mod dry;
 pub mod gate;
 pub mod health;
 pub mod health_checks;
+pub mod issuer_keys;
 pub mod limiter;
 pub mod local;
 pub mod memory;

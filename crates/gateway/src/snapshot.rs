@@ -7,6 +7,7 @@ mod builtin;
 mod cells;
 mod compile;
 pub mod hosts;
+mod issuers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use callgate_config::{
     Access, Config, Credential, Listen, Lockout, PathSwitches, Respond, Rule, TrustedProxies, Unlisted, Websocket,
 };
+use callgate_identity::foreign::ForeignIssuer;
 use callgate_model::{Mode, Quota};
 use callgate_transport::tls::{ByName, CertificateFacts, ClientTlsSet, ServerTls, Tickets};
 use callgate_transport::upstream::{Check, Room, Servers};
@@ -25,6 +27,7 @@ pub use cells::Cells;
 pub use compile::CompileError;
 pub(crate) use compile::same_sockets;
 pub use hosts::Hosts;
+pub use issuers::CompiledIssuer;
 
 use crate::limiter::Counter;
 use crate::policy::content::TypeList;
@@ -40,6 +43,8 @@ use crate::route::Tree;
 pub struct Snapshot {
     /// Counts the snapshots of this process, from 1.
     pub generation: u64,
+    /// The issuers beside the gate's own. What is known of their keys is handed on to the next snapshot.
+    pub issuers: Vec<CompiledIssuer>,
     /// What it was compiled from, for `check`, the admin API and the next reload's report.
     pub config: Arc<Config>,
     /// Host and path to API.
@@ -141,6 +146,14 @@ pub struct Api {
     pub public_url: Option<Box<str>>,
     /// Where it is written whose tokens it takes, as a URL.
     pub resource_metadata: Option<Box<str>>,
+    /// Whether those of the gate's own issuer are among them.
+    pub takes_own_tokens: bool,
+    /// The other issuers whose tokens it takes.
+    pub issuers: Box<[Arc<ForeignIssuer>]>,
+    /// Whom theirs must be for.
+    pub foreign_audience: Option<Box<str>>,
+    /// Which of their claims names the consumer; none means their client.
+    pub consumer_claim: Option<Box<str>>,
     /// Whom a token may be for, the one to ask for first.
     pub audiences: Vec<Box<str>>,
     /// It is the gate's own: what is forwarded elsewhere is answered inside.

@@ -11,10 +11,11 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use callgate_identity::{KeyEntry, TokenEntry};
+use callgate_identity::{ConsumerEntry, ForeignToken, KeyEntry, NameDigest, TokenEntry};
 use callgate_model::bounds;
 
 use crate::call::Held;
+use crate::snapshot::Snapshot;
 use crate::worker::Worker;
 
 /// What a call was let in by.
@@ -24,6 +25,8 @@ pub(crate) struct Credential {
     pub key: Option<Arc<KeyEntry>>,
     /// Its token; beside a key where both are asked for.
     pub token: Option<Arc<TokenEntry>>,
+    /// Its token of another issuer, likewise, and the consumer that it named.
+    pub foreign: Option<(Arc<ForeignToken>, Arc<ConsumerEntry>)>,
     /// Its certificate; beside a key where both are asked for.
     pub certificate: Option<Held>,
 }
@@ -75,9 +78,22 @@ impl Credential {
         if key.and_then(|key| key.expires_ms()).is_some_and(|ms| ms <= now_ms) {
             return Some(Lapsed::Expired);
         }
+        if self.foreign.as_ref().is_some_and(|(token, consumer)| !counts(worker, token, consumer)) {
+            return Some(Lapsed::Revoked);
+        }
         let held = self.certificate.as_ref().is_none_or(|certificate| certificate.holds(worker, now_ms));
         (!held).then_some(Lapsed::Revoked)
     }
+}
+
+/// Whether another issuer's token would count now: its key is one of the issuer's still, the configuration takes the issuer, and
+/// the consumer is there.
+fn counts(worker: &Worker, token: &ForeignToken, consumer: &ConsumerEntry) -> bool {
+    let takes = |snapshot: &Snapshot| {
+        snapshot.issuers.iter().any(|known| Arc::ptr_eq(&known.issuer, &token.issuer) && known.may_name(&consumer.name))
+    };
+    let found = worker.gate().keys.consumer_named(&NameDigest::of(&consumer.name));
+    token.is_vouched_for() && takes(&worker.snapshot()) && found.is_some_and(|found| found.id == consumer.id)
 }
 
 // === impl Watch ===

@@ -7,10 +7,12 @@
 
 pub mod cells;
 pub mod entry;
+pub mod foreign;
 pub mod lockout;
 mod people;
 mod random;
 pub mod registry;
+mod remembered;
 pub mod request;
 mod shards;
 pub mod table;
@@ -19,6 +21,7 @@ pub mod when;
 
 pub use cells::CellSet;
 pub use entry::{ConsumerEntry, Grants, KeyEntry};
+pub use foreign::{ForeignFault, ForeignIssuer, ForeignToken, ForeignTokens};
 pub use lockout::{Lockout, LockoutRule};
 pub use registry::{
     ClientRequest, GrantFault, Grantable, Granted, Issued, Presented, Registry, RegistryError, Revoked, SignIn,

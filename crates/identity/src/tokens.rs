@@ -8,7 +8,6 @@ mod client;
 mod cuts;
 mod entry;
 pub mod proof;
-mod remembered;
 pub mod signing;
 pub mod table;
 

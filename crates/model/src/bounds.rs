@@ -250,6 +250,43 @@ pub const PROOF_NONCE_LASTS: Duration = Duration::from_secs(120);
 /// Places for proofs that were used, 8 bytes each, made with the first one: half of them hold 8,700 proofs a second for
 /// the minute in which each could be used again. When a proof finds no place it is refused.
 pub const PROOFS_REMEMBERED_MAX: usize = 1 << 20;
+/// Issuers beside the gate's own. Each is a task that looks after its keys, and a handful of them is much.
+pub const ISSUERS_MAX: usize = 64;
+/// Bytes of a token of another issuer; those with hundreds of groups in them reach 6 KiB. Longer ones are unknown without
+/// being looked into.
+pub const FOREIGN_TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of one text in such a token that the gate works with: its client, subject, a scope, an audience, a `kid`.
+pub const FOREIGN_CLAIM_BYTES_MAX: usize = 255;
+/// Verified tokens of other issuers that are remembered; 2 to 16 KiB each.
+pub const FOREIGN_TOKENS_REMEMBERED_MAX: usize = 16_384;
+/// How far another issuer's clock may be from ours, either way: what RFC 7519 section 4.1.4 calls a few minutes at most.
+pub const ISSUER_SKEW_MAX: Duration = Duration::from_secs(60);
+/// Clients of other issuers with limit cells of their own; further ones of an issuer share one.
+pub const FOREIGN_CLIENTS_MAX: usize = 65_536;
+/// Bytes of an issuer's metadata, or of its key set; real ones have 1 to 20 KiB.
+pub const ISSUER_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// For each of the two, from the look-up of the name to the last byte.
+pub const ISSUER_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// Keys of an issuer. It publishes the next, the current and the previous one of a few algorithms.
+pub const ISSUER_KEYS_MAX: usize = 64;
+/// How long keys are taken for what they were, when the issuer does not say (`Cache-Control: max-age`).
+pub const ISSUER_KEYS_FRESH_DEFAULT: Duration = Duration::from_secs(600);
+/// The shortest time that it can say: a minute's load is what one gate may cause.
+pub const ISSUER_KEYS_FRESH_MIN: Duration = Duration::from_secs(60);
+/// The longest: a key that an issuer withdraws is out of use within an hour.
+pub const ISSUER_KEYS_FRESH_MAX: Duration = Duration::from_secs(3_600);
+/// How long the last good keys serve while the issuer does not answer. Past it nobody knows whether they were withdrawn.
+pub const ISSUER_KEYS_STALE_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Looks at an issuer's keys, for tokens with a key that is not known, that may come at once.
+pub const ISSUER_LOOKS_AT_ONCE_MAX: u32 = 4;
+/// Between two of them after that, whatever tokens come: keys that nobody published cost the issuer 12 requests a minute.
+pub const ISSUER_LOOK_EVERY_MIN: Duration = Duration::from_secs(5);
+/// How long a call waits for a key that is not known yet.
+pub const ISSUER_LOOK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long a key that an issuer was found not to have is taken for none, without another look.
+pub const ISSUER_KEY_ABSENT_TIME: Duration = Duration::from_secs(30);
+/// How many such keys of an issuer are remembered.
+pub const ISSUER_KEYS_ABSENT_MAX: usize = 64;
 /// Characters of a key's label.
 pub const KEY_LABEL_CHARS_MAX: usize = 128;
 /// Characters of a key brought from elsewhere. Below 16 it could be guessed.

@@ -42,6 +42,9 @@ pub struct CallRecord {
     pub consumer: Option<Arc<str>>,
     /// The key's id, once identified. Never the key.
     pub key_id: Option<KeyId>,
+    /// The issuer of its token, where that is not this gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Arc<str>>,
     /// The OAuth client's name, once its token is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<Arc<str>>,

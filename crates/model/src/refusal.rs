@@ -68,6 +68,8 @@ codes! {
     CredentialRevoked "credential_revoked" 401 Identify "The credential was revoked." "Ask the API's operator for a new one.";
     TokenMisdirected "token_misdirected" 401 Identify "The token is for another audience." "Ask the issuer for a token with the `resource` that `detail` names.";
     TokenUnproven "token_unproven" 401 Identify "The token is bound to a key or certificate that the call does not prove to hold." "Send a fresh DPoP proof for this very call, by the key that the token was asked for with.";
+    ConsumerUnknown "consumer_unknown" 403 Identify "The token is good, and of nobody who is known here." "Ask the API's operator to make a consumer for you.";
+    IssuerUnavailable "issuer_unavailable" 503 Identify "The token's issuer could not be asked for its keys." "Try again after the time in Retry-After.";
     CredentialAmbiguous "credential_ambiguous" 400 Identify "The call brought more than one credential of one kind." "Send exactly one.";
     CertificateMissing "certificate_missing" 401 Identify "This needs a client certificate, and the connection has none." "Connect with a certificate that the API's operator knows.";
     CertificateUnknown "certificate_unknown" 401 Identify "The client certificate is not of a caller known here." "Use a certificate that is valid and that the API's operator knows.";

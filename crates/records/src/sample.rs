@@ -27,6 +27,7 @@ pub(crate) fn good() -> Box<CallRecord> {
         route: Some(Arc::from("GET /books/{id}")),
         consumer: Some(Arc::from("alice")),
         key_id: KeyId::parse("Ab12Cd34"),
+        issuer: None,
         client_id: None,
         token: None,
         status: 200,

@@ -81,6 +81,13 @@ pub fn node_with_openid_client() -> (Command, PathBuf) {
     (Command::new("node"), installed("openid-client/node_modules/openid-client/build/index.js"))
 }
 
+/// Where node finds the authorization server `oidc-provider`, and `oauth2-mock-server`: `cargo xtask test tools` installs them.
+#[must_use]
+#[track_caller]
+pub fn issuer_package(name: &str) -> PathBuf {
+    installed(&format!("{name}/node_modules/{name}"))
+}
+
 /// What `cargo xtask test tools` has put below `target/tools`.
 #[track_caller]
 fn installed(place: &str) -> PathBuf {

@@ -8,16 +8,18 @@
 //! finds out which protocol it speaks, [`serve`] serves it: HTTP/1 by [`http1`], HTTP/2 by hyper. The other side is
 //! [`upstream`]. A call may [`switch`] its connection to [`websocket`]. Start reading at [`http1`].
 //!
-//! Everything here lives on one worker thread (current-thread runtime, `LocalSet`); only [`gauge`] and
-//! [`upstream::Server`] are shared between workers.
+//! Nearly everything here lives on one worker thread (current-thread runtime, `LocalSet`); only [`gauge`] and
+//! [`upstream::Server`] are shared between workers, and [`fetch`] is for the control runtime.
 
 mod alarm;
 mod buffer;
+pub mod fetch;
 pub mod gauge;
 pub mod greet;
 pub mod guarded;
 pub mod http1;
 pub mod listen;
+pub mod public;
 pub mod serve;
 mod spare;
 pub mod switch;

@@ -12,7 +12,7 @@ use crate::problem::{AdminCode, AdminError};
 use crate::views::{
     AdminToken, AdminTokenCreate, AdminTokenCreated, AdminTokenRole, AdminTokens, AuditEntries, AuditQuery,
     AuditVerdict, Backup, BackupTo, CallFound, Calls, CallsQuery, Client, ClientCreate, ClientCreated, Clients,
-    Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers, Key, KeyCreate, KeyCreated, KeyImport,
+    Consumer, ConsumerCreate, ConsumerPlan, ConsumerRemoved, Consumers, Issuers, Key, KeyCreate, KeyCreated, KeyImport,
     KeyRotate, Keys, KeysQuery, Plans, Reloaded, ShownOnce, SigningKeys, SigningKeysRotate, Stats, StatsQuery, Status,
     TokenInspect, TokenInspected, Tokens, TokensQuery, TokensRevoke, TokensRevoked, Upstreams, Usage, UsageQuery,
 };
@@ -119,6 +119,11 @@ impl AdminClient {
     /// Revokes tokens: when this answers, the next call with them is refused.
     pub async fn tokens_revoke(&self, asked: &TokensRevoke) -> Told<TokensRevoked> {
         self.send(Method::POST, "/v1/tokens/revoke".to_owned(), asked).await
+    }
+
+    /// The issuers beside the gate's own.
+    pub async fn issuers_list(&self) -> Told<Issuers> {
+        self.ask(Method::GET, "/v1/issuers".to_owned()).await
     }
 
     /// The keys that sign access tokens.

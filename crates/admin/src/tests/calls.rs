@@ -28,6 +28,7 @@ pub(super) fn call(number: u8, status: u16) -> CallRecord {
         route: Some("GET /books/{id}".into()),
         consumer: Some("acme".into()),
         key_id: KeyId::parse("AAAAAAAA"),
+        issuer: None,
         client_id: None,
         token: None,
         status,

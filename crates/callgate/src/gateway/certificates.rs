@@ -22,6 +22,7 @@ pub fn refused(mut report: Report, error: &CompileError) -> Report {
     let (CompileError::Listener { source, .. }
     | CompileError::Admin { source, .. }
     | CompileError::Authority { source, .. }
+    | CompileError::Issuer { source, .. }
     | CompileError::Tls { source, .. }) = error;
     let help = match source {
         TlsError::KeyDoesNotFit { .. } => "name the key that this certificate was made with",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use callgate_gateway::{Gate, Snapshot};
+use callgate_identity::ForeignIssuer;
 use callgate_transport::gauge::{ConnectionCounts, Connections};
 use callgate_transport::upstream::{Room, lookups_failed};
 
@@ -58,6 +59,7 @@ pub(super) fn register(gate: &Arc<Gate>, connections: &Arc<Connections>) {
     recorder.register_gauges("callgate_upstream_healthy", help, &["api", "server"], move || {
         read.upgrade().map_or_else(Vec::new, |gate| servers(&gate.snapshot()))
     });
+    issuers(gate);
     let read = Arc::downgrade(gate);
     let help = "When the certificate ends that an API's servers are shown, Unix seconds.";
     recorder.register_gauges("callgate_upstream_certificate_ends_seconds", help, &["api", "name"], move || {
@@ -73,6 +75,26 @@ fn rooms(gate: &Arc<Gate>, name: &'static str, help: &'static str, read: fn(&Roo
         let rooms = snapshot.iter().flat_map(|snapshot| &snapshot.rooms);
         rooms.map(|(api, server, room)| (vec![api.to_string(), server.to_string()], f64::from(read(room)))).collect()
     });
+}
+
+/// Of other issuers: whether their keys can be had, and how old those that serve are.
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 million years, and for as many keys")]
+fn issuers(gate: &Arc<Gate>) {
+    type Read = fn(&ForeignIssuer) -> Option<f64>;
+    let register = |name: &str, help: &str, read: Read| {
+        let held = Arc::downgrade(gate);
+        gate.recorder.register_gauges(name, help, &["issuer"], move || {
+            let snapshot = held.upgrade().map(|gate| gate.snapshot());
+            let known = snapshot.iter().flat_map(|snapshot| &snapshot.issuers);
+            known.filter_map(|known| Some((vec![known.setting.url.clone()], read(&known.issuer)?))).collect()
+        });
+    };
+    let help = "Keys of another issuer that tokens are verified by; 0 while it has not been seen.";
+    register("callgate_issuer_keys", help, |issuer| Some(issuer.described().len() as f64));
+    let help = "1 if the last look at another issuer's keys found them, else 0.";
+    register("callgate_issuer_up", help, |issuer| Some(f64::from(u8::from(issuer.seen().fault.is_none()))));
+    let help = "When another issuer's keys were seen last, Unix seconds.";
+    register("callgate_issuer_seen_seconds", help, |issuer| issuer.seen().good_ms.map(|ms| (ms / 1_000) as f64));
 }
 
 /// Which servers get calls.

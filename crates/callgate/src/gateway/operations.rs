@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callgate_admin::operations::{Boxed, Handover};
-use callgate_admin::views::{ApiSummary, GateSummary, Lost, Plan, Reloaded, UpstreamServer};
+use callgate_admin::views::{ApiSummary, GateSummary, Issuer, IssuerKey, Lost, Plan, Reloaded, UpstreamServer};
 use callgate_admin::{AdminCode, AdminError, Operations};
 use callgate_config::{Config, HeaderRules};
 use callgate_gateway::Gate;
+use callgate_gateway::snapshot::CompiledIssuer;
 use callgate_model::Mode;
 use callgate_records::Follow;
 use callgate_store::CallFilter;
@@ -68,6 +69,11 @@ impl Operations for RunningGate {
         self.gate.snapshot().config.apis.iter().map(|api| api.name.clone()).collect()
     }
 
+    fn issuers(&self) -> Vec<Issuer> {
+        let snapshot = self.gate.snapshot();
+        snapshot.issuers.iter().map(|known| issuer(known, &snapshot.config)).collect()
+    }
+
     fn reload(&self) -> Boxed<'_, Result<Reloaded, AdminError>> {
         let reloader = self.reloader.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let before = self.gate.snapshot().config.clone();
@@ -112,6 +118,25 @@ impl Operations for RunningGate {
         Box::pin(async move {
             self.gate.recorder.flush().await;
         })
+    }
+}
+
+/// An issuer with what was seen of it.
+fn issuer(known: &CompiledIssuer, config: &Config) -> Issuer {
+    let seen = known.issuer.seen();
+    let keys = known.issuer.described().into_iter().map(|(kid, kind, algorithms)| IssuerKey {
+        kid,
+        kind,
+        algorithms: algorithms.into_iter().map(str::to_owned).collect(),
+    });
+    Issuer {
+        key_set: seen.key_set,
+        seen_ms: seen.good_ms,
+        looks_good: seen.looks.0,
+        looks_failed: seen.looks.1,
+        problem: seen.fault,
+        keys: keys.collect(),
+        ..Issuer::of(&known.setting, config)
     }
 }
 

@@ -14,7 +14,7 @@ use callgate_gateway::health::{self, Probers};
 use callgate_gateway::health_checks::HealthChecks;
 use callgate_gateway::plane::{Patience, Plane};
 use callgate_gateway::quota::Quotas;
-use callgate_gateway::{Gate, Snapshot};
+use callgate_gateway::{Gate, Snapshot, issuer_keys};
 use callgate_identity::Registry;
 use callgate_model::{Clock, bounds};
 use callgate_records::{Recorder, RecorderConfig, RecorderGuard, Rotation};
@@ -145,6 +145,7 @@ impl Running {
         let gate = Arc::new(gate.with_issuer(Arc::clone(registry.tokens()), Arc::clone(registry.proofs()), issuer));
         let mut tasks = vec![tokio::spawn(clerk.run(store, clock)), tokio::spawn(touch(registry.clone()))];
         tasks.push(tokio::spawn(super::memory::watch(Arc::clone(&gate))));
+        tasks.push(tokio::spawn(issuer_keys::follow(Arc::clone(&gate))));
         let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;
         let probers = Probers::default();
         let telling = health.map(|listener| tokio::spawn(health::serve(Arc::clone(&gate), listener, probers.clone())));

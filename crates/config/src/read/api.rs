@@ -1,10 +1,10 @@
 //! One API.
 
 use crate::access::Access;
-use crate::config::{Api, KeyPlaces, PathSwitches, Unlisted};
+use crate::config::{Api, KeyPlaces, PathSwitches, TokenRules, Unlisted};
 use crate::read::gate::section;
 use crate::read::guards::{self, Level};
-use crate::read::{effect, route, upstream};
+use crate::read::{effect, issuers, route, upstream};
 use crate::settings::Section;
 use crate::tree::Entry;
 use crate::walk::{Walk, is_token};
@@ -19,7 +19,7 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
     });
     let upstream = fields.read(walk, "upstream", |walk, entry| upstream::upstream(walk, entry, own));
     let keys = fields.read(walk, "keys", |walk, entry| keys(walk, entry, own));
-    let audience = fields.read(walk, "tokens", |walk, entry| tokens(walk, entry, own)).flatten();
+    let tokens = fields.read(walk, "tokens", |walk, entry| tokens(walk, entry, own)).unwrap_or_default();
     let words = [("refuse", Unlisted::Refuse), ("forward", Unlisted::Forward)];
     let unlisted = fields.read(walk, "unlisted", |walk, entry| walk.choice(entry, &entry.value, &words));
     let paths = fields.read(walk, "paths", |walk, entry| paths(walk, entry, own)).unwrap_or_default();
@@ -49,7 +49,7 @@ pub(super) fn api(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> 
         public_url,
         upstream: upstream?,
         keys: keys.unwrap_or_else(KeyPlaces::by_default),
-        audience,
+        tokens,
         guards,
         unlisted: unlisted.unwrap_or_default(),
         routes: routes.into_iter().map(|read| read.route).collect(),
@@ -98,13 +98,26 @@ fn path(walk: &mut Walk<'_>, entry: &Entry) -> Option<String> {
     None
 }
 
-/// The audience, if one is written.
-fn tokens(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Option<String>> {
-    let fields = walk.fields(&entry.value, entry.key_span, section(own, "tokens")?)?;
-    Some(fields.read(walk, "audience", |walk, entry| {
-        upstream::url(walk, entry, &entry.value)?;
-        entry.value.text().map(str::to_owned)
-    }))
+/// Whose tokens count, for whom they must be, and which of their claims names the consumer.
+fn tokens(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<TokenRules> {
+    let own = section(own, "tokens")?;
+    let fields = walk.fields(&entry.value, entry.key_span, own)?;
+    let issuers = fields.read(walk, "issuers", |walk, entry| Some(issuers::named(walk, entry)));
+    let (takes_own, foreign) = issuers.unwrap_or((true, Vec::new()));
+    let audience = fields.read(walk, "audience", |walk, entry| {
+        if takes_own {
+            upstream::url(walk, entry, &entry.value)?;
+            return entry.value.text().map(str::to_owned);
+        }
+        issuers::audience(walk, entry)
+    });
+    let consumer_claim = fields.read(walk, "consumer", |walk, entry| issuers::claim(walk, entry, own));
+    if fields.has("consumer") && foreign.is_empty() {
+        let message =
+            "`consumer` has no effect: a token of the gate's own issuer is its client's, which belongs to a consumer";
+        walk.error(fields.place("consumer"), message, "leave it out, or name another issuer in `issuers`");
+    }
+    Some(TokenRules { own: takes_own, foreign, audience, consumer_claim })
 }
 
 fn keys(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<KeyPlaces> {
@@ -161,6 +174,12 @@ fn paths(walk: &mut Walk<'_>, entry: &Entry, own: &'static Section) -> Option<Pa
         semicolons: switch("semicolons"),
         case_variants: switch("case_variants"),
     })
+}
+
+impl Default for TokenRules {
+    fn default() -> TokenRules {
+        TokenRules { own: true, foreign: Vec::new(), audience: None, consumer_claim: None }
+    }
 }
 
 // === impl KeyPlaces ===

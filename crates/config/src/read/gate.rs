@@ -12,7 +12,7 @@ use callgate_model::{Mode, bounds, consumer};
 use crate::config::{
     AdminListen, Api, Config, Drain, ForwardHeader, Lockout, Log, LogTarget, MemoryBound, Plan, Rotate, TrustedProxies,
 };
-use crate::read::{api, certificates, issuer, listen, plan, reach};
+use crate::read::{api, certificates, issuer, issuers, listen, plan, reach};
 use crate::settings::{ROOT, Section, Setting};
 use crate::tree::{Entry, Node};
 use crate::walk::Walk;
@@ -41,6 +41,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     let plans = fields.read(walk, "plans", plans).unwrap_or_default();
     let authorities = fields.read(walk, "authorities", certificates::authorities).unwrap_or_default();
     let own_issuer = fields.read(walk, "issuer", issuer::issuer);
+    let issuers = fields.read(walk, "issuers", issuers::issuers).unwrap_or_default();
     let apis = fields.read(walk, "apis", apis);
 
     let (listen, apis) = (listen?, apis?);
@@ -48,6 +49,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
     certificates::reach(walk, &fields, &listen, &apis);
     reach::upstreams(walk, fields.get("apis")?, &listen, &apis);
     issuer::reach(walk, &fields, own_issuer.as_ref(), &apis);
+    let issuers = issuers::reach(walk, &fields, issuers, own_issuer.as_ref(), &apis);
     Some(Config {
         mode,
         listen,
@@ -64,6 +66,7 @@ pub(crate) fn config(walk: &mut Walk<'_>, root: &Node) -> Option<Config> {
         plans,
         authorities,
         issuer: own_issuer,
+        issuers,
         apis,
         watched: Vec::new(),
     })

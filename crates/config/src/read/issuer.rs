@@ -65,7 +65,7 @@ pub(super) fn reach(walk: &mut Walk<'_>, fields: &Fields<'_>, issuer: Option<&Is
 }
 
 fn without(walk: &mut Walk<'_>, api: &Api, entry: &Entry) {
-    if takes_tokens(api) {
+    if api.tokens.own && takes_tokens(api) {
         let message = format!("`{}` takes tokens, and there is nobody who issues any", api.name);
         let help = "write `issuer: { url: \"https://id.example.com\" }` at the top of the file (http on loopback)";
         walk.error(access_at(entry), message, help);

@@ -132,6 +132,11 @@ pub(crate) fn is_upstream(text: &str) -> bool {
     parse(text).is_ok()
 }
 
+/// Such a URL, taken apart.
+pub(super) fn taken_apart(text: &str) -> Option<Url> {
+    parse(text).ok()
+}
+
 fn parse(text: &str) -> Result<Url, String> {
     let (tls, rest) = match text.split_once("://") {
         Some(("http", rest)) => (false, rest),

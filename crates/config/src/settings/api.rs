@@ -8,7 +8,7 @@ use super::{Kind, Section, Setting};
 use crate::config::Rule;
 
 const MEDIA: Kind = Many(&Text("a media type: `application/json`, `application/*+json`, `text/*`"));
-const NETWORKS: Kind = Many(&Text("an address or network: `10.6.6.6`, `10.0.0.0/8`, `fd00::/8`"));
+pub(super) const NETWORKS: Kind = Many(&Text("an address or network: `10.6.6.6`, `10.0.0.0/8`, `fd00::/8`"));
 const WEBSOCKET_FORMS: &[Kind] = &[Choice(&["refuse", "allow"]), Kind::Section(&WEBSOCKET)];
 const RULES: &[&str] = &rule_names();
 
@@ -338,17 +338,45 @@ static UPSTREAM_TLS: Section = Section {
 static TOKENS: Section = Section {
     name: "tokens",
     title: "apis.NAME.tokens",
-    doc: "Which access tokens of the gate's own issuer count here. The gate removes them before it forwards.",
+    doc: "Which access tokens count here. The gate removes them before it forwards.",
     groups: &[&[
         Setting::new(
+            "issuers",
+            Many(&Text("`self`, or the URL of an issuer")),
+            "Whose tokens: `self` is the gate's own issuer. Another one is named by its URL, letter by letter as its tokens have \
+             it; `issuers` at the top of the file says more about it.",
+            "[self, https://id.example.org]",
+        )
+        .default("self"),
+        Setting::new(
             "audience",
-            Text("an http or https URL"),
-            "Whom a token must be for: what its client named as `resource` when it asked for it.",
+            Text("an http or https URL; without `self` among the issuers any text without spaces"),
+            "Whom a token must be for (`aud`). For the gate's own: what its client named as `resource` when it asked for it.",
             "https://api.example.com",
         )
-        .default("`public_url`, or the issuer's URL for clients that named nothing"),
-        Setting::later("issuers", "leave it out: tokens of other issuers are not taken yet"),
+        .default("`public_url`; for the gate's own tokens also the issuer's URL, which stands for clients that named nothing"),
+        Setting::new(
+            "consumer",
+            Kind::Section(&TOKENS_CONSUMER),
+            "Which consumer a token of another issuer is of.",
+            "{ claim: azp }",
+        )
+        .default("the one that has the name of the token's client"),
     ]],
+};
+
+static TOKENS_CONSUMER: Section = Section {
+    name: "tokens_consumer",
+    title: "apis.NAME.tokens.consumer",
+    doc: "What a token of another issuer says of the consumer. An issuer can name every consumer unless its \
+          `consumers` say otherwise; one that nobody made here hears 403 `consumer_unknown`.",
+    groups: &[&[Setting::new(
+        "claim",
+        Text("the name of a claim"),
+        "A claim of the token whose text is the name of a consumer. Nobody but the issuer may choose what is in it.",
+        "azp",
+    )
+    .needed()]],
 };
 
 static KEYS: Section = Section {

@@ -108,6 +108,13 @@ pub static ROOT: Section = Section {
             "{ url: \"http://127.0.0.1:8080\" }",
         ),
         Setting::new(
+            "issuers",
+            Many(&Either(&[Text("the URL of an issuer"), Kind::Section(&KNOWN_ISSUER)])),
+            "Issuers of access tokens beside the gate's own, whose tokens an API takes when it names them. A URL alone is the \
+             section with its defaults, and need not be here at all.",
+            "[\"https://id.example.org\", { url: \"https://login.example.com/realms/shop\", profile: keycloak }]",
+        ),
+        Setting::new(
             "apis",
             Named(&API),
             "The guarded APIs, by name.",
@@ -217,6 +224,51 @@ static ISSUER: Section = Section {
             "RS256",
         )
         .default("ES256"),
+    ]],
+};
+
+static KNOWN_ISSUER: Section = Section {
+    name: "known_issuer",
+    title: "issuers[]",
+    doc: "An issuer beside the gate's own. Its keys are fetched over https, when the gate starts and from time to time; redirects \
+          are not followed, and addresses that are not public are not asked unless they are named here.",
+    groups: &[&[
+        Setting::new(
+            "url",
+            Text("an https URL; http on loopback"),
+            "Its identifier, letter by letter as it stands in its tokens (`iss`), with a slash at the end if it has one there.",
+            "https://id.example.org",
+        )
+        .needed(),
+        Setting::new(
+            "profile",
+            Choice(&["rfc9068", "keycloak", "entra", "auth0", "cognito"]),
+            "Whose habits its access tokens have: `rfc9068` is the standard.",
+            "keycloak",
+        )
+        .default("rfc9068"),
+        Setting::new(
+            "jwks",
+            Text("an https URL; http on loopback"),
+            "Where its keys are. Its metadata is not asked for then.",
+            "https://id.example.org/keys",
+        )
+        .default("what its metadata says (`/.well-known/oauth-authorization-server` or `/.well-known/openid-configuration`)"),
+        Setting::new(
+            "ips",
+            super::api::NETWORKS,
+            "Addresses that are not public (loopback, private, link-local) on which it may be all the same. An address that is \
+             written in its URL needs no other word.",
+            "[10.1.2.0/24]",
+        ),
+        Setting::new("ca", Text("a PEM file"), "Certificate authorities to trust it by, besides the system's.", "tls/ca.pem"),
+        Setting::new(
+            "consumers",
+            Many(&Text("the name of a consumer")),
+            "The only consumers that its tokens can name: an issuer of a partner speaks for that partner alone.",
+            "[acme]",
+        )
+        .default("every one"),
     ]],
 };
 

@@ -13,6 +13,7 @@ use super::proof::{self, Proof};
 use super::read::Incoming;
 use super::route::Routed;
 use super::state::Call;
+use crate::Gate;
 
 /// The credentials that a call presents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -125,10 +126,12 @@ fn kind_of(scheme: Scheme, found: &Found, routed: &Routed<'_>) -> Option<Credent
 
 /// Removes every trace of a credential from the fields that go upstream. Where this route takes keys or tokens, a Bearer
 /// field is ours whatever it says; elsewhere it may be the upstream's own token, and only what is ours by its form goes.
-pub(crate) fn strip(headers: &mut HeaderMap, routed: &Routed<'_>, tokens: Option<&TokenTable>) {
+pub(crate) fn strip(headers: &mut HeaderMap, routed: &Routed<'_>, gate: &Gate) {
     let (keys, takes_keys) = (&routed.api.keys, routed.api.takes_keys);
     let needed = routed.looks_for(Credential::Key) && keys.bearer || routed.looks_for(Credential::Token);
-    let is_ours = |text: &str| key::inspect(text).is_ok() || tokens.is_some_and(|tokens| tokens.has_our_form(text));
+    let own_token = |text: &str| gate.tokens.as_ref().is_some_and(|tokens| tokens.has_our_form(text));
+    let foreign_token = |text: &str| gate.foreign.claims_to_be_of(text, &routed.api.issuers);
+    let is_ours = |text: &str| key::inspect(text).is_ok() || own_token(text) || foreign_token(text);
     if let Some(name) = &keys.header
         && (takes_keys || headers.get_all(name).iter().any(has_key_shape))
     {

@@ -39,12 +39,13 @@ const CALLGATE_CALL_ID: HeaderName = HeaderName::from_static("callgate-call-id")
 const CALLGATE_CERTIFICATE: HeaderName = HeaderName::from_static("callgate-certificate");
 const CALLGATE_CLIENT: HeaderName = HeaderName::from_static("callgate-client");
 const CALLGATE_CONSUMER: HeaderName = HeaderName::from_static("callgate-consumer");
+const CALLGATE_ISSUER: HeaderName = HeaderName::from_static("callgate-issuer");
 const CALLGATE_KEY_ID: HeaderName = HeaderName::from_static("callgate-key-id");
 const CALLGATE_SCOPES: HeaderName = HeaderName::from_static("callgate-scopes");
 const CALLGATE_SUBJECT: HeaderName = HeaderName::from_static("callgate-subject");
 
 /// Fields that a prepared request has at most beside the caller's own.
-const FIELDS_ADDED_MAX: usize = 14;
+const FIELDS_ADDED_MAX: usize = 15;
 
 /// Sends the call and waits for the head of the answer.
 ///
@@ -147,7 +148,7 @@ fn prepare(
                 || !routed.api.keep_override_headers && is_override(name)
         },
     );
-    credential::strip(headers, routed, call.gate.tokens.as_deref());
+    credential::strip(headers, routed, call.gate);
     join_cookies(headers);
     cookies::keep_from_upstream(call, headers);
     if body.is_whole() {
@@ -222,6 +223,12 @@ fn tell_the_caller(call: &Call<'_>, headers: &mut HeaderMap) {
         if let Some(entry) = caller.token() {
             set(headers, CALLGATE_CLIENT, entry.client.name.as_bytes());
             set(headers, CALLGATE_SUBJECT, entry.subject.as_bytes());
+        }
+        if let Some(token) = caller.foreign() {
+            // A subject is somebody only together with who says so.
+            set(headers, CALLGATE_ISSUER, token.issuer.url.as_bytes());
+            set(headers, CALLGATE_CLIENT, token.client.as_bytes());
+            set(headers, CALLGATE_SUBJECT, token.subject.as_bytes());
         }
         if let Caller::Certificate { caller, .. } = caller {
             set(headers, CALLGATE_CERTIFICATE, caller.name.as_bytes());

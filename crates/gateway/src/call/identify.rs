@@ -18,7 +18,7 @@ use crate::caller::Caller;
 ///
 /// # Errors
 /// `credential_missing`, `credential_unknown`, `credential_expired`, `credential_not_yet_valid`, `credential_revoked`,
-/// `token_misdirected`, `certificate_missing`, `certificate_unknown`, `locked_out`, `not_allowed`.
+/// `token_misdirected`, `consumer_unknown`, `issuer_unavailable`, `certificate_missing`, `certificate_unknown`, `locked_out`, `not_allowed`.
 pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Presented) -> Result<(), Refused> {
     let (access, guards) = routed.access();
     call.access_only_watches = guards.only_watches(Rule::Access);
@@ -31,6 +31,10 @@ pub(crate) fn caller(call: &mut Call<'_>, routed: &Routed<'_>, presented: &Prese
         return call.judge(only_watches, Err(missing(routed)));
     }
     let judgement = identified(call, routed, access, presented);
+    if call.looking.is_wanted() {
+        // Not judged yet: whoever called this looks, and asks again.
+        return Ok(());
+    }
     call.judge(guards.only_watches(Rule::Access), judgement)
 }
 
@@ -59,7 +63,7 @@ fn identified(call: &mut Call<'_>, routed: &Routed<'_>, access: Access, presente
     call.caller = match (key, token) {
         (Some(key), Some(token)) => Some(token::beside(call, routed, key, token)?),
         (Some(key), None) => Some(Caller::Key(key)),
-        (None, token) => token.map(Caller::Token),
+        (None, token) => token.map(Caller::from),
     };
     if access.needs_all() && access.takes(Credential::Certificate) {
         return same_consumer(call, routed);

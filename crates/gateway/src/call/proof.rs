@@ -2,7 +2,7 @@
 //! certificate of its connection (RFC 8705).
 
 use callgate_identity::tokens::proof::ALGORITHMS;
-use callgate_identity::{Bound, ProofFault, ProofOf, TokenEntry};
+use callgate_identity::{Bound, ProofFault, ProofOf};
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 use callgate_wire::path::{self, PathRules};
@@ -49,20 +49,20 @@ pub(super) fn find<B>(call: &Call<'_>, routed: &Routed<'_>, request: &Incoming<B
     Some(Box::new(Proof { text, by_scheme, addresses: asked.into_iter().chain(public).collect() }))
 }
 
-/// Holds a token against what came with it.
+/// Holds a token that is bound to these against what came with it.
 ///
 /// # Errors
 /// `token_unproven`, `overloaded`.
 pub(super) fn judge(
     call: &Call<'_>,
     routed: &Routed<'_>,
-    entry: &TokenEntry,
+    to: &[Bound],
     text: &str,
     shown: Option<&Proof>,
 ) -> Result<(), Refused> {
     let by_scheme = shown.is_some_and(|shown| shown.by_scheme);
     let mut needs_key = false;
-    for bound in &entry.bound {
+    for bound in to {
         match bound {
             Bound::Key(thumbprint) => {
                 needs_key = true;

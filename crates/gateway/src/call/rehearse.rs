@@ -137,6 +137,16 @@ fn told_caller(call: &Call<'_>, routed: &Routed<'_>, presented: &Presented, key_
                 let (key, client, consumer) = (entry.id, &token.client.name, &entry.consumer.name);
                 format!("key {key} and a token of client `{client}`, of consumer `{consumer}`")
             }
+            Caller::Foreign(token, consumer) => {
+                format!("a token of client `{}` by {}, of consumer `{}`", token.client, token.issuer.url, consumer.name)
+            }
+            Caller::KeyAndForeign(entry, token) => {
+                let (key, consumer) = (entry.id, &entry.consumer.name);
+                format!(
+                    "key {key} and a token of client `{}` by {}, of consumer `{consumer}`",
+                    token.client, token.issuer.url
+                )
+            }
             Caller::Key(entry) => format!("key {} of consumer `{}`", entry.id, entry.consumer.name),
             Caller::Certificate { consumer, caller } => {
                 format!("the certificate of `{}`, of consumer `{}`", caller.name, consumer.name)

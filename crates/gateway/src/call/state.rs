@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::Instant;
 
 use super::certificate::{Held, Shown};
+use super::foreign::Looking;
 use super::guard::CallGuard;
 use super::websocket::Handshake;
 use crate::Gate;
@@ -68,6 +69,8 @@ pub struct Call<'a> {
     pub accept: Vec<HeaderValue>,
     /// Its type is not taken here, if it has a body at all: over HTTP/2 only the body itself can tell.
     pub refused_if_body: Option<Refused>,
+    /// Whether it waits for a key that its token names.
+    pub looking: Looking,
     /// Who calls, once known.
     pub caller: Option<Caller>,
     /// The certificate that says so, or that was asked for beside the key that does.
@@ -138,6 +141,7 @@ impl<'a> Call<'a> {
             route: None,
             consumer: None,
             key_id: None,
+            issuer: None,
             client_id: None,
             token: None,
             status: 0,
@@ -164,6 +168,7 @@ impl<'a> Call<'a> {
             grpc: (request.method() == Method::POST).then(|| Dialect::of(request.headers())).flatten(),
             accept: Vec::new(),
             refused_if_body: None,
+            looking: Looking::No,
             caller: None,
             held: None,
             access_only_watches: false,
@@ -200,15 +205,21 @@ impl<'a> Call<'a> {
 
     /// The credential whose end ends the call, if it has one.
     pub(crate) fn take_credential(&mut self) -> Option<Credential> {
-        let (key, token) = match self.caller.take() {
-            Some(Caller::Key(key)) => (Some(key), None),
-            Some(Caller::Token(token)) => (None, Some(token)),
-            Some(Caller::KeyAndToken(key, token)) => (Some(key), Some(token)),
-            Some(Caller::Certificate { .. }) | None => (None, None),
-        };
+        let (mut key, mut token, mut foreign) = (None, None, None);
+        match self.caller.take() {
+            Some(Caller::Key(of_key)) => key = Some(of_key),
+            Some(Caller::Token(of_token)) => token = Some(of_token),
+            Some(Caller::KeyAndToken(of_key, of_token)) => (key, token) = (Some(of_key), Some(of_token)),
+            Some(Caller::Foreign(of_token, consumer)) => foreign = Some((of_token, consumer)),
+            Some(Caller::KeyAndForeign(of_key, of_token)) => {
+                foreign = Some((of_token, Arc::clone(&of_key.consumer)));
+                key = Some(of_key);
+            }
+            Some(Caller::Certificate { .. }) | None => {}
+        }
         let certificate = self.held.take();
-        let counts = (key.is_some() || token.is_some() || certificate.is_some()) && !self.access_only_watches;
-        counts.then_some(Credential { key, token, certificate })
+        let any = key.is_some() || token.is_some() || foreign.is_some() || certificate.is_some();
+        (any && !self.access_only_watches).then_some(Credential { key, token, foreign, certificate })
     }
 
     /// Whether the caller takes no JSON, so that a refusal is told in plain text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use callgate_config::{
     Access, Api, Cors, Guards, ISSUER_API, ISSUER_PATHS, Issuer, KeyPlaces, PathSwitches, Pattern, Respond, Route,
-    Unlisted, Upstream,
+    TokenRules, Unlisted, Upstream,
 };
 use callgate_model::{Limit, Subject, bounds};
 use serde_json::json;
@@ -48,15 +48,16 @@ pub(super) fn issuer() -> Api {
     public(None, "/", Guards { limits, timeout, body_max, ..Guards::default() }, routes.collect())
 }
 
-/// What there is to know of an API that takes tokens (RFC 9728 section 2): a document under the API's own host.
-pub(super) fn resource(api: &Api, issuer: &Issuer) -> Api {
+/// What there is to know of an API that takes tokens (RFC 9728 section 2): a document under the API's own host. `issuer` is the
+/// gate's own, if its tokens count.
+pub(super) fn resource(api: &Api, named: &str, issuer: Option<&Issuer>) -> Api {
     let own = std::iter::once(&api.guards).chain(api.routes.iter().map(|route| &route.guards));
     let mut scopes: Vec<&str> = own.flat_map(|guards| guards.scopes.iter().map(String::as_str)).collect();
     scopes.sort_unstable();
     scopes.dedup();
     let document = json!({
-        "resource": api.resource(issuer),
-        "authorization_servers": [issuer.url],
+        "resource": named,
+        "authorization_servers": issuer.map(|issuer| &issuer.url).into_iter().chain(&api.tokens.foreign).collect::<Vec<_>>(),
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
     });
@@ -86,7 +87,7 @@ fn public(host: Option<String>, path: &str, guards: Guards, routes: Vec<Route>) 
         upstream: Upstream::nobody(),
         // A Bearer field is not looked at: which client asks, it says in its own way.
         keys: KeyPlaces { header: None, bearer: false, query: None },
-        audience: None,
+        tokens: TokenRules::default(),
         guards: Guards { access: Some(Access::PUBLIC), ..guards },
         unlisted: Unlisted::Refuse,
         routes,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use callgate_config as config;
 use callgate_config::{Config, Credential, Segment};
+use callgate_identity::foreign::ForeignIssuer;
 use callgate_model::{Limit, Subject};
 use callgate_transport::tls::{self, CertificateFacts, ClientTlsSet, ServerTls, Tickets, TlsError};
 use callgate_transport::upstream::{Check, Member, Protocol, Room, Server, Servers};
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use super::authorities::{Asked, KnownAuthority};
 use super::builtin;
+use super::issuers::CompiledIssuer;
 use super::{
     Api, Cells, Guards, Health, Hosts, KeyPlaces, ListenerPolicy, Plan, Rewrite, RewritePart, Route, Snapshot, Trusted,
 };
@@ -52,6 +54,14 @@ pub enum CompileError {
     Authority {
         /// Its name.
         name: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// The authorities that another issuer is trusted by.
+    #[error("`issuers[{index}].ca` can't be used")]
+    Issuer {
+        /// Its place in `issuers`.
+        index: usize,
         /// What is wrong.
         source: TlsError,
     },
@@ -101,12 +111,14 @@ impl Snapshot {
             workers: config.workers_or_cores(),
             global,
         };
+        let issuers = compiler.issuers(&config, previous)?;
         let mut hosts = Hosts::default();
         for api in &config.apis {
-            let compiled = Arc::new(compiler.api(api, config.issuer.as_ref())?);
+            let own = config.issuer.as_ref().filter(|_| api.tokens.own);
+            let compiled = Arc::new(Api { issuers: foreign(api, &issuers), ..compiler.api(api, own)? });
             hosts.add(api.host.as_deref(), &compiled);
-            if let Some(issuer) = config.issuer.as_ref().filter(|_| compiled.takes_tokens) {
-                let about = Arc::new(compiler.api(&builtin::resource(api, issuer), None)?);
+            if let Some(resource) = api.resource(own).filter(|_| compiled.takes_tokens) {
+                let about = Arc::new(compiler.api(&builtin::resource(api, &resource, own), None)?);
                 hosts.add(api.host.as_deref(), &about);
             }
         }
@@ -128,6 +140,7 @@ impl Snapshot {
         let trusted = config.trusted_proxies.clone();
         Ok(Snapshot {
             generation: previous.map_or(1, |snapshot| snapshot.generation + 1),
+            issuers,
             hosts,
             plans,
             listeners,
@@ -242,6 +255,7 @@ impl CompileError {
             CompileError::Admin { file: Some(file), .. } => steps(&["admin", "tls", file]),
             CompileError::Admin { file: None, .. } => steps(&["admin", "tls"]),
             CompileError::Authority { name, .. } => steps(&["authorities", name, "ca"]),
+            CompileError::Issuer { index, .. } => steps(&["issuers", &index.to_string(), "ca"]),
             CompileError::Tls { api, file: Some(file), .. } => steps(&["apis", api, "upstream", "tls", file]),
             CompileError::Tls { api, file: None, .. } => steps(&["apis", api, "upstream"]),
         }
@@ -259,6 +273,21 @@ impl Compiler<'_> {
             Ok((authority.name.as_str(), Arc::new(compiled)))
         };
         config.authorities.iter().map(compile).collect()
+    }
+
+    fn issuers(&mut self, config: &Config, previous: Option<&Snapshot>) -> Result<Vec<CompiledIssuer>, CompileError> {
+        let known = config.issuers.iter().enumerate().map(|(index, setting)| {
+            let tls = match self.client_tls.of(self.earlier_tls, setting.ca.as_deref(), None) {
+                Ok(tls) => Some(tls.config),
+                Err(source) if CompiledIssuer::needs_tls(setting) => {
+                    return Err(CompileError::Issuer { index, source });
+                }
+                // On a machine that trusts nobody, an issuer on loopback still has its keys there.
+                Err(_) => None,
+            };
+            Ok(CompiledIssuer::new(setting, tls, previous))
+        });
+        known.collect()
     }
 
     fn api(&mut self, api: &config::Api, issuer: Option<&config::Issuer>) -> Result<Api, CompileError> {
@@ -294,7 +323,14 @@ impl Compiler<'_> {
             takes_keys,
             takes_tokens,
             public_url: api.public_url.as_deref().map(Into::into),
-            resource_metadata: issuer.filter(|_| takes_tokens).and_then(|issuer| resource_metadata(api, issuer)),
+            resource_metadata: api
+                .resource(issuer)
+                .filter(|_| takes_tokens)
+                .and_then(|named| resource_metadata(api, &named)),
+            takes_own_tokens: api.tokens.own,
+            issuers: Box::default(),
+            foreign_audience: api.tokens.audience.as_deref().or(api.public_url.as_deref()).map(Into::into),
+            consumer_claim: api.tokens.consumer_claim.as_deref().map(Into::into),
             audiences: audiences(api, issuer),
             local: false,
         })
@@ -434,17 +470,23 @@ impl Compiler<'_> {
 
 /// What a client may have named when it asked for a token for this API. The issuer itself stands for "nothing named".
 fn audiences(api: &config::Api, issuer: Option<&config::Issuer>) -> Vec<Box<str>> {
-    match &api.audience {
+    match &api.tokens.audience {
         Some(audience) => vec![audience.as_str().into()],
         None => {
-            issuer.into_iter().flat_map(|issuer| [api.resource(issuer), issuer.url.clone()]).map(Into::into).collect()
+            api.resource(issuer).into_iter().chain(issuer.map(|issuer| issuer.url.clone())).map(Into::into).collect()
         }
     }
 }
 
+/// The other issuers whose tokens it takes.
+fn foreign(api: &config::Api, issuers: &[CompiledIssuer]) -> Box<[Arc<ForeignIssuer>]> {
+    let named = |known: &&CompiledIssuer| api.tokens.foreign.contains(&known.setting.url);
+    issuers.iter().filter(named).map(|known| Arc::clone(&known.issuer)).collect()
+}
+
 /// Where a caller without a token learns whom to ask for one (RFC 9728 section 5.1).
-fn resource_metadata(api: &config::Api, issuer: &config::Issuer) -> Option<Box<str>> {
-    let resource = api.resource(issuer).parse::<http::Uri>().ok()?;
+fn resource_metadata(api: &config::Api, named: &str) -> Option<Box<str>> {
+    let resource = named.parse::<http::Uri>().ok()?;
     let origin = format!("{}://{}", resource.scheme_str()?, resource.authority()?);
     Some(format!("{origin}{}", api.resource_metadata_path()).into())
 }

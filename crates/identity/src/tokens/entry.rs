@@ -10,6 +10,7 @@ use super::client::ClientEntry;
 use super::cuts::Cuts;
 use super::signing::{Claims, Confirmation};
 use crate::entry::Grants;
+use crate::remembered::Remembers;
 
 /// What whoever sends a token must hold besides. Thumbprints, in base64url.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,16 @@ impl TokenEntry {
     #[must_use]
     pub fn is_expired(&self, now_ms: i64) -> bool {
         now_ms >= self.expires_ms
+    }
+}
+
+impl Remembers for TokenEntry {
+    fn ends_ms(&self) -> i64 {
+        self.expires_ms
+    }
+
+    fn is_over(&self, now_ms: i64) -> bool {
+        self.is_expired(now_ms)
     }
 }
 

@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::client::ClientEntry;
 use super::cuts::Cuts;
 use super::entry::TokenEntry;
-use super::remembered::Remembered;
 use super::signing::{Claims, Keys, SigningError};
 use crate::entry::ConsumerEntry;
-use crate::shards::ShardMap;
+use crate::remembered::Remembered;
+use crate::shards::{SHARDS, ShardMap};
 use crate::table::NameDigest;
 
 /// Every client, every revocation and every signing key.
@@ -27,7 +27,7 @@ pub struct TokenTable {
     /// By the digest of their name.
     clients: ShardMap<[u8; 32], ClientEntry>,
     cuts: Arc<Cuts>,
-    remembered: Remembered,
+    remembered: Remembered<TokenEntry>,
     /// Held while something changes; never on the way of a call. The clients again, by number.
     writer: Mutex<HashMap<i64, Arc<ClientEntry>>>,
 }
@@ -67,7 +67,7 @@ impl TokenTable {
             keys: ArcSwap::from_pointee(Keys::of(keys)?),
             clients: ShardMap::build(named),
             cuts: Arc::new(Cuts::new(cuts)),
-            remembered: Remembered::new(),
+            remembered: Remembered::new(bounds::TOKENS_REMEMBERED_MAX / SHARDS),
             writer: Mutex::new(entries.iter().map(|entry| (entry.number, Arc::clone(entry))).collect()),
         })
     }

@@ -124,6 +124,9 @@ fn push_judgement(record: &CallRecord, into: &mut Vec<u8>) {
     if let Some(key_id) = &record.key_id {
         member!(into, "callgate.key_id": plain key_id.as_str());
     }
+    if let Some(issuer) = &record.issuer {
+        member!(into, "callgate.issuer": text issuer);
+    }
     if let Some(client_id) = &record.client_id {
         member!(into, "callgate.client_id": text client_id);
     }

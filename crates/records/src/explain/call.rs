@@ -188,7 +188,9 @@ fn passed(record: &CallRecord, phase: Phase) -> String {
                 let key = record.key_id.map(|id| format!(", key {id}")).unwrap_or_default();
                 let token = record.token.zip(record.client_id.as_ref());
                 let token = token.map(|(token, client)| format!(", token {token} of client {client}"));
-                format!("{consumer}{key}{}", token.unwrap_or_default())
+                let foreign = record.issuer.as_ref().zip(record.client_id.as_ref());
+                let foreign = foreign.map(|(issuer, client)| format!(", a token of client {client} by {issuer}"));
+                format!("{consumer}{key}{}{}", token.unwrap_or_default(), foreign.unwrap_or_default())
             }
             None => "nobody in particular".to_owned(),
         },

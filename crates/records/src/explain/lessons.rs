@@ -154,6 +154,16 @@ lessons! {
         "Send the token as `Authorization: DPoP …` with a new proof in `DPoP`, for this method and address, by the same key. If the answer has a `DPoP-Nonce`, put it into the proof.",
         "The explanation says what was wrong with the proof. An address that the caller knows by another name is `public_url`. In the first two minutes after a start a nonce is asked for.",
         "A token that was asked for with DPoP is sent as `Authorization: Bearer`.";
+    ConsumerUnknown:
+        "The token's issuer vouches for it, and it is meant for this API; but it names a consumer that nobody made here. Which of its claims names the consumer, `tokens.consumer` of the API says; without that it is the token's client.",
+        "Ask the API's operator to make a consumer, with the name that stands in the token.",
+        "The explanation has the name: `callgate consumers create NAME`, or another `tokens: { consumer: { claim: … } }`.",
+        "A partner's new program with a client of its own, of which nobody was told.";
+    IssuerUnavailable:
+        "The token names a key that the gate has not seen, and its issuer could not be asked for it in time: it is down or slow, or it was asked a moment ago. Tokens by keys that are known pass meanwhile.",
+        "Try again after the time in `Retry-After`.",
+        "`callgate issuers list` says when each issuer was seen last and what was wrong then; `callgate issuers check URL` asks it now.",
+        "The issuer's certificate ran out, and it began to sign with a new key.";
     CredentialAmbiguous:
         "The call carries two keys, in one place or in two, and it is not for the gate to choose.",
         "Send exactly one; look for a default header in the client's configuration.",

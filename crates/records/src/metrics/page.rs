@@ -33,7 +33,9 @@ Buckets of the histograms end at ENDS seconds. What other parts of the gate coun
 `callgate_certificate_ends_seconds` (by `listener` and `name`: when its certificate ends) and
 `callgate_upstream_certificate_ends_seconds` (by `api` and `name`: when the one ends that its servers are shown),
 `callgate_upstream_connections`, `callgate_upstream_connections_max` and `callgate_upstream_calls_waiting` (by `api` and `server`, for
-servers with `max_connections`), `callgate_name_lookups_failed_total`, `callgate_upstream_healthy` (by `api` and `server`: 1 if it gets calls, 0 while it is left out), and `callgate_configurations` (configurations in memory: one for new calls, what workers saw last, what calls under way began with).
+servers with `max_connections`), `callgate_name_lookups_failed_total`, `callgate_upstream_healthy` (by `api` and `server`: 1 if it gets calls, 0 while it is left out),
+`callgate_issuer_up`, `callgate_issuer_keys` and `callgate_issuer_seen_seconds` (by `issuer`, for issuers that are not the gate: whether
+the last look found its keys, how many serve, and when they were seen), and `callgate_configurations` (configurations in memory: one for new calls, what workers saw last, what calls under way began with).
 
 **How exact they are.** Every call makes one record, and the counters are made from records, so they miss nothing but the
 records that were dropped on a starved gate, which `callgate_records_dropped_total` counts by class of status. A dropped

@@ -41,6 +41,7 @@ fn record(number: i64) -> CallRecord {
         route: Some("GET /books/{id}".into()),
         consumer: Some("ann".into()),
         key_id: KeyId::parse("k0000001"),
+        issuer: None,
         client_id: None,
         token: None,
         status: 200,

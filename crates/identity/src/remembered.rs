@@ -6,21 +6,27 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, TryLockError};
 
-use callgate_model::bounds;
+use crate::shards::{ShardMap, Spread};
 
-use super::entry::TokenEntry;
-use crate::shards::{SHARDS, ShardMap, Spread};
+/// Something that a token says, and that ends.
+pub(crate) trait Remembers {
+    /// When, Unix milliseconds: what ends first is let go of first.
+    fn ends_ms(&self) -> i64;
+    /// Whether that was so.
+    fn is_over(&self, now_ms: i64) -> bool;
+}
 
 /// A token's text with what it says.
-pub(super) struct Known {
+struct Known<E> {
     text: Box<str>,
-    entry: Arc<TokenEntry>,
+    entry: Arc<E>,
 }
 
 /// Bounded by shards: each holds at most its share, and lets go of what ends first.
-pub(super) struct Remembered {
+pub(crate) struct Remembered<E> {
     hashes: RandomState,
-    known: ShardMap<Place, Known>,
+    known: ShardMap<Place, Known<E>>,
+    per_shard_max: usize,
     /// Held while one is put in; whoever finds it held remembers nothing, and waits for nothing.
     writer: Mutex<()>,
 }
@@ -35,23 +41,22 @@ impl Spread for Place {
     }
 }
 
-const PER_SHARD_MAX: usize = bounds::TOKENS_REMEMBERED_MAX / SHARDS;
-
 // === impl Remembered ===
 
-impl Remembered {
-    pub(super) fn new() -> Remembered {
-        Remembered { hashes: RandomState::new(), known: ShardMap::build([]), writer: Mutex::default() }
+impl<E: Remembers> Remembered<E> {
+    /// With room for so many in each shard.
+    pub(crate) fn new(per_shard_max: usize) -> Remembered<E> {
+        Remembered { hashes: RandomState::new(), known: ShardMap::build([]), per_shard_max, writer: Mutex::default() }
     }
 
     /// What this text said when it was verified.
-    pub(super) fn get(&self, text: &str) -> Option<Arc<TokenEntry>> {
+    pub(crate) fn get(&self, text: &str) -> Option<Arc<E>> {
         let known = self.known.get(&self.place(text))?;
         (*known.text == *text).then(|| Arc::clone(&known.entry))
     }
 
     /// Remembers a verified text.
-    pub(super) fn put(&self, text: &str, entry: &Arc<TokenEntry>, now_ms: i64) {
+    pub(crate) fn put(&self, text: &str, entry: &Arc<E>, now_ms: i64) {
         let _alone = match self.writer.try_lock() {
             Ok(alone) => alone,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -59,10 +64,10 @@ impl Remembered {
         };
         let place = self.place(text);
         self.known.change(&place, |shard| {
-            shard.retain(|(other, known)| *other != place && !known.entry.is_expired(now_ms));
-            if shard.len() >= PER_SHARD_MAX
+            shard.retain(|(other, known)| *other != place && !known.entry.is_over(now_ms));
+            if shard.len() >= self.per_shard_max
                 && let Some(first) =
-                    (0..shard.len()).min_by_key(|at| shard.get(*at).map(|(_, known)| known.entry.expires_ms))
+                    (0..shard.len()).min_by_key(|at| shard.get(*at).map(|(_, known)| known.entry.ends_ms()))
             {
                 shard.remove(first);
             }
@@ -73,7 +78,7 @@ impl Remembered {
     }
 
     /// Forgets all of them: what was good by other keys or another issuer is not good any more.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let _alone = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.known.clear();
     }
