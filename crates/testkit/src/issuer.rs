@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -72,6 +73,26 @@ impl SigningPair {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
 
+    /// What a token is bound to it by (RFC 7638): `jkt`.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let jwk = self.jwk();
+        let member = |name: &str| jwk[name].as_str().unwrap_or_default().to_owned();
+        digest_of(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, member("x"), member("y")))
+    }
+
+    /// A proof that its holder makes this very call with this token (RFC 9449 section 4.2).
+    #[must_use]
+    pub fn proof(&self, method: &str, url: &str, token: &str, nonce: &str) -> String {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
+        // As good as any text that never comes twice.
+        let id = SigningPair::new("id").thumbprint();
+        let claims = json!({
+            "jti": id, "htm": method, "htu": url, "iat": now_s(), "ath": digest_of(token), "nonce": nonce,
+        });
+        self.sign(&header.to_string(), &claims.to_string())
+    }
+
     /// An access token as RFC 9068 has it, with these claims.
     #[must_use]
     pub fn token(&self, claims: &Value) -> String {
@@ -136,6 +157,11 @@ impl ScriptedIssuer {
             "iat": now, "exp": now + 600, "jti": "1",
         })
     }
+}
+
+/// SHA-256, in base64url.
+fn digest_of(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn answer(connection: &mut Connection, state: &Mutex<State>) {

@@ -98,6 +98,35 @@ fn a_reload_keeps_the_keys_and_a_file_without_the_issuer_takes_none_of_its_token
     assert_eq!(client.frame().closing(), (1008, "the credential was revoked".to_owned()));
 }
 
+/// A token that its issuer bound to a key counts with a proof for this very call, and is worth nothing to whoever copied it.
+#[test]
+fn a_bound_token_counts_with_a_proof_by_its_key() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let (key, holder, thief) = (SigningPair::new("a"), SigningPair::new("h"), SigningPair::new("t"));
+    let issuer = ScriptedIssuer::publishing(&[&key]);
+    let gate = TestGate::start(&gate_yaml("", &api("shop", &upstream.url(), &takes(&issuer.url()))));
+    gate.consumer("reader");
+    let mut claims = claims(&issuer.url());
+    claims["cnf"] = json!({ "jkt": holder.thumbprint() });
+    let token = key.token(&claims);
+    let url = format!("{}/shop/books", gate.url());
+    let with = |by: &SigningPair, url: &str, nonce: &str| {
+        let proof = by.proof("GET", url, &token, nonce);
+        gate.call("GET /shop/books").field("Authorization", format!("DPoP {token}")).field("DPoP", proof)
+    };
+    // A gate that has just started asks for its nonce.
+    let asked = check(&with(&holder, &url, ""), "401 token_unproven");
+    let nonce = asked.field("dpop-nonce").unwrap_or_else(|| panic!("no nonce: {asked}")).to_owned();
+    let good = with(&holder, &url, &nonce);
+    check(&good, "200");
+    assert_eq!(upstream.last().field("dpop"), None);
+    check(&good, "401 token_unproven");
+    check(&with(&thief, &url, &nonce), "401 token_unproven");
+    check(&with(&holder, &format!("{url}/1"), &nonce), "401 token_unproven");
+    check(&bearing(&gate, &token), "401 token_unproven");
+    assert_eq!(upstream.count(), 1);
+}
+
 /// Whoever speaks for one partner must not speak for another, or for us.
 #[test]
 fn an_issuer_names_only_the_consumers_that_are_its_own() {
