@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::fmt;
 
 use crate::command::{
-    admin_tokens, audit, backup, call, check, clients, completions, consumers, curl, explain, guard, init, issuers,
-    keys, log, man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams, users,
+    admin_tokens, audit, auth, backup, call, check, clients, completions, consumers, curl, explain, guard, init,
+    issuers, keys, log, man_pages, plans, reload, restore, serve, signing_keys, stats, tokens, upstreams, users,
 };
 #[cfg(feature = "demo")]
 use crate::command::{bookshop, demo};
@@ -69,6 +69,7 @@ enum Command {
     Options(call::Verb),
     Call(call::Call),
     Curl(curl::Curl),
+    Auth(auth::Auth),
     Completions(completions::Completions),
     ManPages(man_pages::ManPages),
 }
@@ -125,6 +126,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Head(verb) => Ok(verb.run("HEAD").await),
         Command::Options(verb) => Ok(verb.run("OPTIONS").await),
         Command::Call(call) => Ok(call.run().await),
+        Command::Auth(auth) => auth.run().await.map(|()| ExitCode::SUCCESS),
         Command::Curl(curl) => Ok(curl.run().await),
         Command::Completions(completions) => {
             completions.run(&mut Cli::command());

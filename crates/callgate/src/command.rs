@@ -3,6 +3,7 @@
 pub mod admin_tokens;
 pub mod ask;
 pub mod audit;
+pub mod auth;
 pub mod backup;
 #[cfg(feature = "demo")]
 pub mod bookshop;

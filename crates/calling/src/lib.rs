@@ -16,6 +16,7 @@
 //! | 6 | no answer, or not the whole of it: name, connection, TLS, HTTP, too many redirects |
 //! | 7 | `--max-time` or `--connect-timeout` ran out |
 
+pub mod auth;
 pub mod curl;
 mod draft;
 pub mod error;

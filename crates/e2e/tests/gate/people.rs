@@ -1,6 +1,8 @@
 //! People through the real binary: accounts by the command line, the pages in a real browser by keys alone and without a
 //! script, and a client that others wrote.
 
+mod auth;
+
 use std::net::TcpListener;
 
 use callgate_testkit::{Answer, Output, ScriptedUpstream, TestGate, tools};
@@ -26,6 +28,8 @@ struct Signing {
 struct Visit<'a> {
     signing: &'a Signing,
     cookie: Option<String>,
+    /// What the client asks for.
+    query: String,
 }
 
 // === impl Signing ===
@@ -81,7 +85,7 @@ impl Signing {
     /// A code that somebody gave `app`.
     #[track_caller]
     fn code(&self, name: &str, password: &str) -> String {
-        let mut visit = Visit { signing: self, cookie: None };
+        let mut visit = Visit { signing: self, cookie: None, query: query() };
         let page = visit.fill(&[("act", "sign-in"), ("name", name), ("password", password)]);
         assert_eq!(page.summary(), "303", "{page}");
         let page = visit.fill(&[("act", "allow")]);
@@ -127,7 +131,7 @@ fn query() -> String {
 impl Visit<'_> {
     #[track_caller]
     fn open(&mut self) -> Answer {
-        let mut call = self.signing.gate.call(&format!("GET /oauth/authorize?{}", query()));
+        let mut call = self.signing.gate.call(&format!("GET /oauth/authorize?{}", self.query));
         if let Some(cookie) = &self.cookie {
             call = call.field("Cookie", cookie);
         }
@@ -142,8 +146,8 @@ impl Visit<'_> {
         let text = self.open().text();
         let (_, rest) = text.split_once("name=\"proof\" value=\"").unwrap_or_else(|| panic!("{text}"));
         let proof = rest.split('"').next().unwrap();
-        let escaped = |text: &str| text.replace('&', "%26").replace('+', "%2B").replace(' ', "+");
-        let mut form = format!("request={}&proof={proof}", escaped(&query()));
+        let escaped = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+");
+        let mut form = format!("request={}&proof={proof}", escaped(&self.query));
         for (name, value) in with {
             form.push_str(&format!("&{name}={}", escaped(value)));
         }
@@ -295,7 +299,7 @@ fn the_issuers_cookie_is_between_it_and_the_browser() {
 #[test]
 fn passwords_have_a_queue() {
     let signing = Signing::start(ScriptedUpstream::answering("books"));
-    let mut visit = Visit { signing: &signing, cookie: None };
+    let mut visit = Visit { signing: &signing, cookie: None, query: query() };
     visit.open();
     let text = visit.open().text();
     let (_, rest) = text.split_once("name=\"proof\" value=\"").unwrap();
