@@ -40,6 +40,11 @@ fn api_line(api: &Api, config: &Config) -> Line {
     } else if api.unlisted == Unlisted::Forward {
         rules.push("unlisted calls are forwarded".to_owned());
     }
+    if !api.tokens.foreign.is_empty() {
+        let own = api.tokens.own.then_some("self");
+        let all: Vec<&str> = own.into_iter().chain(api.tokens.foreign.iter().map(String::as_str)).collect();
+        rules.push(format!("tokens of {}", all.join(", ")));
+    }
     if config.mode == Mode::Observe {
         rules.push("the gate only observes".to_owned());
     }

@@ -61,17 +61,7 @@ fn gate(found: &mut Found, config: &Config) {
             found.add("trusted_proxies.ips", text, "name the proxies' own addresses");
         }
     }
-    for (index, known) in config.issuers.iter().enumerate() {
-        for network in &known.ips {
-            if is_wide(network) {
-                let text = format!(
-                    "{network} is wide: what `{}` says of its keys may lead the gate to any service in it",
-                    known.url
-                );
-                found.add(format!("issuers[{index}].ips"), text, "name the issuer's own addresses");
-            }
-        }
-    }
+    issuers(found, config);
     if config.lockout.is_none() {
         found.add("lockout", "wrong keys are never slowed down", "leave `lockout: off` out");
     }
@@ -100,6 +90,38 @@ fn gate(found: &mut Found, config: &Config) {
         let counted = plan.limits.len() + plan.quotas.len();
         let text = format!("the plan's {counted} limits and quotas only watch");
         found.add(format!("plans.{name}.mode"), text, "write `mode: enforce`, or leave it out");
+    }
+}
+
+/// Of issuers of tokens that are not the gate.
+fn issuers(found: &mut Found, config: &Config) {
+    for (index, known) in config.issuers.iter().enumerate() {
+        for network in &known.ips {
+            if is_wide(network) {
+                let text = format!(
+                    "{network} is wide: what `{}` says of its keys may lead the gate to any service in it",
+                    known.url
+                );
+                found.add(format!("issuers[{index}].ips"), text, "name the issuer's own addresses");
+            }
+        }
+    }
+    for (index, known) in config.issuers.iter().enumerate().filter(|(_, known)| known.consumers.is_empty()) {
+        // Where nobody else lets callers in, there is nobody whom it could pass for.
+        let beside_others = |api: &&Api| {
+            let takes_keys = api.guards.access.is_some_and(|access| access.takes(Credential::Key));
+            let others = api.tokens.own || api.tokens.foreign.len() > 1 || takes_keys;
+            others && api.tokens.foreign.contains(&known.url)
+        };
+        if let Some(api) = config.apis.iter().find(beside_others) {
+            let text =
+                format!("tokens of `{}` can name every consumer of `{}`, also those of others", known.url, api.name);
+            found.add(
+                format!("issuers[{index}].consumers"),
+                text,
+                "write `consumers` beside its `url`, with those that are its own",
+            );
+        }
     }
 }
 

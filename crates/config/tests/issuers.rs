@@ -149,3 +149,26 @@ fn wide_networks_are_a_weak_spot() {
     };
     assert!(weak("10.0.0.0/8") && weak("fd00::/8") && !weak("10.1.2.0/24"));
 }
+
+#[test]
+fn an_issuer_that_can_pass_for_others_callers_is_a_weak_spot() {
+    let weak = |consumers: &str, api: &str| {
+        let top = format!("{OWN}\nissuers: [{{ url: \"https://id.example.org\"{consumers} }}]");
+        let found = callgate_config::security(&read(&top, api).unwrap());
+        found.into_iter().any(|weakness| weakness.place == "issuers[0].consumers")
+    };
+    let alone = "access: token, tokens: { issuers: \"https://id.example.org\", audience: shop }";
+    let beside_own =
+        "access: token, tokens: { issuers: [self, \"https://id.example.org\"], audience: \"https://a.b\" }";
+    let beside_keys = "access: [key, token], tokens: { issuers: \"https://id.example.org\", audience: shop }";
+    assert!(!weak("", alone) && weak("", beside_own) && weak("", beside_keys));
+    assert!(!weak(", consumers: acme", beside_own));
+}
+
+#[test]
+fn the_mapping_says_whose_tokens_count() {
+    let rules = |api: &str| callgate_config::mapping(&read(OWN, api).unwrap()).remove(0).rules;
+    let both = "access: token, tokens: { issuers: [self, \"https://id.example.org\"], audience: \"https://a.b\" }";
+    assert!(rules(both).contains(&"tokens of self, https://id.example.org".to_owned()));
+    assert!(!rules("access: token").iter().any(|rule| rule.starts_with("tokens of")));
+}
