@@ -1,6 +1,6 @@
 //! Clients, tokens, revocations, signing keys.
 
-use callgate_model::{Clock, Grant, Secret, TokensOf};
+use callgate_model::{Clock, Grant, Secret, TokensOf, bounds};
 
 use super::{ADMIN, NOON_MS};
 use crate::{KeyRole, NewClient, NewSigningKey, NewToken, Rotation, Store, StoreError, pepper};
@@ -58,6 +58,20 @@ pub(super) async fn clients_that_can_not_be_kept(store: &Store, _: &Clock) {
     check(|new| new.grants.clear(), "client_credentials").await;
     check(|new| new.scopes = vec!["a\"b".to_owned()], "scope").await;
     check(|new| new.scopes = vec!["a".to_owned(); 65], "up to 64").await;
+    let back = || "https://app.example.com/back".to_owned();
+    check(|new| new.grants = vec![Grant::AuthorizationCode], "at least one redirect").await;
+    check(|new| new.redirects = vec!["https://app.example.com/back".to_owned()], "only a client with the grant").await;
+    check(|new| new.grants.push(Grant::RefreshToken), "goes together with authorization_code").await;
+    check(|new| new.public = true, "needs a secret").await;
+    for (redirects, expect) in [
+        (vec![back(); bounds::REDIRECTS_MAX + 1], "up to 16"),
+        (vec![back(), "http://app.example.com/back".to_owned()], "write https://"),
+    ] {
+        let grants = vec![Grant::AuthorizationCode];
+        let new = NewClient { grants, redirects, ..new_client(store, "shop") };
+        let error = store.clients_create(&ADMIN, new).await.unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+    }
     assert!(store.consumers_list().await.unwrap().is_empty(), "nothing half done");
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use callgate_model::{Clock, Secret};
 
 use crate::conformance::{ADMIN, NOON_MS, embedded, new_key};
-use crate::{Actor, AuditFilter, AuditVerdict, CallsDb, NewSigningKey, Rotation, Store, StoreError};
+use crate::{Actor, AuditFilter, AuditVerdict, CallsDb, NewSession, NewSigningKey, Rotation, Store, StoreError};
 
 async fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     Store::restore(&Actor::Local, from, to, Clock::manual(NOON_MS)).await.map(drop)
@@ -70,6 +70,23 @@ async fn signing_keys_do_not_come_back() {
     let restored = Store::open(&target, Clock::manual(NOON_MS)).await.unwrap();
     assert!(restored.signing_keys().await.unwrap().is_empty());
     assert!(!target.join("secrets/signing-k-1_x").exists());
+}
+
+/// What a backup knows of them was true once: since then somebody may have signed out, or a family have been revoked.
+#[tokio::test]
+async fn nobody_is_signed_in_after_a_restore() {
+    let (folder, store, _) = embedded().await;
+    let alice = store.users_create(&ADMIN, "alice", Secret::new("$argon2id$…")).await.unwrap();
+    let (address, agent) = ("192.0.2.1".to_owned(), String::new());
+    let new = NewSession { hash: [7; 32], user_id: alice.id, address, agent };
+    store.sessions_begin(new, vec![]).await.unwrap();
+    let (backup, target) = (folder.path().join("backup"), folder.path().join("restored"));
+    store.backup(&ADMIN, &backup).await.unwrap();
+    restore(&backup, &target).await.unwrap();
+    let restored = Store::open(&target, Clock::manual(NOON_MS)).await.unwrap();
+    assert_eq!(restored.users_get("alice").await.unwrap(), alice);
+    assert!(restored.sessions_of("alice").await.unwrap().is_empty());
+    assert_eq!(store.sessions_of("alice").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
