@@ -321,3 +321,35 @@ fn a_configuration_may_name_any_short_text() {
     assert_eq!((&*token.client, &*token.subject, &*token.grants.scopes_text), ("reader", "ada", "a b:c"));
     assert!(tokens.claims_to_be_of(&text, std::slice::from_ref(&issuer)) && !tokens.claims_to_be_of(&text, &[]));
 }
+
+/// Nothing but the very text that was signed is good; and no text whatever ends the program.
+mod whatever_comes {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn one_letter_makes_a_token_bad(at in 0_usize..4_000, letter in "[A-Za-z0-9_.=-]") {
+            let (pair, tokens) = (Pair::es(), ForeignTokens::new());
+            let issuer = issuer(Profile::Rfc9068, &[pair.jwk("a")]);
+            let good = pair.token(r#"{"alg":"ES256","kid":"a","typ":"at+jwt"}"#, &claims(&json!({})));
+            let (before, after) = good.split_at(at % good.len());
+            let changed = format!("{before}{letter}{}", after.get(1..).unwrap());
+            prop_assume!(changed != good);
+            let outcome = told(tokens.verify(&changed, std::slice::from_ref(&issuer), NOW_MS));
+            prop_assert_ne!(outcome, "good", "{}", changed);
+            prop_assert_eq!(told(tokens.verify(&good, std::slice::from_ref(&issuer), NOW_MS)), "good");
+        }
+
+        #[test]
+        fn any_text_is_refused(header in "\\PC{0,80}", claims in "\\PC{0,80}", text in "\\PC{0,200}") {
+            let (pair, tokens) = (Pair::es(), ForeignTokens::new());
+            let issuer = issuer(Profile::Rfc9068, &[pair.jwk("a")]);
+            for text in [pair.token(&header, &claims), text] {
+                prop_assert!(tokens.verify(&text, std::slice::from_ref(&issuer), NOW_MS).is_err());
+            }
+            prop_assert!(KeySet::read(header.as_bytes(), Profile::Rfc9068).is_err());
+        }
+    }
+}
