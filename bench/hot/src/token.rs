@@ -27,7 +27,7 @@ pub(crate) fn cold(times: u64) -> Result<()> {
 
 fn run(times: u64, before_each: impl Fn(&Registry)) -> Result<()> {
     let folder = tempfile::tempdir().context("making a folder")?;
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().context("starting a runtime")?;
+    let runtime = Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     let (registry, texts) = runtime.block_on(issue(folder.path()))?;
     let verify = |text: &str| -> Result<()> {
         let entry = registry.tokens().verify(black_box(text), NOW_MS);

@@ -29,8 +29,9 @@ pub struct Issuer {
 // === impl Api ===
 
 impl Api {
-    /// What clients call this API when they ask for a token (RFC 8707): its audience, its public URL, or its place beside
-    /// the gate's own issuer. Nothing where others issue its tokens for something that is no URL.
+    /// What clients call this API when they ask for a token (RFC 8707): its audience, its public URL, or its own address beside
+    /// the gate's own issuer. None where that is not known: away from this machine, an API of every host has none; nor where
+    /// others issue its tokens for something that is no URL.
     #[must_use]
     pub fn resource(&self, issuer: Option<&Issuer>) -> Option<String> {
         let is_url = |named: &&String| named.starts_with("https://") || named.starts_with("http://");
@@ -38,17 +39,21 @@ impl Api {
             return Some(named.clone());
         }
         let issuer = issuer?;
-        let scheme = issuer.url.split("://").next().unwrap_or("https");
         let path = self.path.trim_end_matches('/');
-        Some(match &self.host {
-            Some(host) if !host.starts_with('*') && *host != issuer.host => format!("{scheme}://{host}{path}"),
-            _ => format!("{}{path}", issuer.url),
-        })
+        match &self.host {
+            Some(host) if !host.starts_with('*') => {
+                Some(format!("{}{path}", issuer.url.replacen(&issuer.host, host, 1)))
+            }
+            _ if issuer.is_loopback => Some(format!("{}{path}", issuer.url)),
+            _ => None,
+        }
     }
+}
 
-    /// Where the API's metadata lies, below its own host.
-    #[must_use]
-    pub fn resource_metadata_path(&self) -> String {
-        format!("{RESOURCE_METADATA}{}", self.path.trim_end_matches('/'))
-    }
+/// Where a resource says whose tokens it takes, below its host (RFC 9728 section 3.1); none for what is no URL.
+#[must_use]
+pub fn resource_metadata_path(resource: &str) -> Option<String> {
+    let (_, rest) = resource.split_once("://")?;
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+    Some(format!("{RESOURCE_METADATA}{}", path.trim_end_matches('/')))
 }

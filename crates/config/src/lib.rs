@@ -28,7 +28,7 @@ mod yaml;
 pub use access::{Access, Credential};
 pub use config::*;
 pub use diagnostic::{Diagnostic, Report, Severity};
-pub use issuer::{ISSUER_API, ISSUER_PATHS, Issuer};
+pub use issuer::{ISSUER_API, ISSUER_PATHS, Issuer, resource_metadata_path};
 pub use load::{Loaded, load, parse};
 pub use mapping::{Line, mapping};
 pub use openapi::{from_openapi, from_openapi_text};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use callgate_config::{Access, Config, Credential, parse};
+use callgate_config::{Access, Config, Credential, parse, resource_metadata_path};
 
 fn read(yaml: &str) -> Result<Config, Vec<(String, String)>> {
     parse(yaml, Path::new("/nowhere"), &|_| None).map(|loaded| loaded.config).map_err(|report| {
@@ -108,4 +108,34 @@ fn nobody_else_answers_where_the_issuer_does() {
         "version: 1\nlisten: {{ address: 127.0.0.1:8080 }}\n{LOCAL}\napis: {{ issuer: {{ path: /shop, upstream: \"http://127.0.0.1:9000\" }} }}\n"
     );
     assert_eq!(read(&yaml).unwrap_err()[0].0, "`issuer` is the name of the gate's own API");
+}
+
+/// RFC 9728 section 3: what a client asked under is what the document must name.
+#[test]
+fn a_resource_is_called_as_its_callers_know_it() {
+    let check = |top: &str, api: &str, resource: Option<&str>, metadata: &str| {
+        let yaml = format!(
+            "version: 1\nlisten: {{ address: 127.0.0.1:8080 }}\n{top}\napis:\n  shop: {{ upstream: \"http://127.0.0.1:9000\", access: token, {api} }}\n"
+        );
+        let loaded = parse(&yaml, Path::new("/nowhere"), &|_| None).unwrap();
+        let found = loaded.config.apis[0].resource(loaded.config.issuer.as_ref());
+        assert_eq!(found.as_deref(), resource, "{yaml}");
+        let path = found.and_then(|found| resource_metadata_path(&found)).unwrap_or_default();
+        assert_eq!(path.trim_start_matches("/.well-known/oauth-protected-resource"), metadata, "{yaml}");
+        let told =
+            loaded.report.diagnostics.iter().any(|one| one.message.contains("can't be told how `shop` is called"));
+        assert_eq!(told, resource.is_none(), "{yaml}");
+    };
+    check(LOCAL, "path: /shop", Some("http://127.0.0.1:8080/shop"), "/shop");
+    check(LOCAL, "path: /shop, host: shop.local", Some("http://shop.local:8080/shop"), "/shop");
+    check(
+        OUTSIDE,
+        "path: /inner, public_url: \"https://api.example.com/v2\"",
+        Some("https://api.example.com/v2"),
+        "/v2",
+    );
+    check(OUTSIDE, "path: /a, tokens: { audience: \"https://api.example.com\" }", Some("https://api.example.com"), "");
+    check(OUTSIDE, "path: /a, host: api.example.com", Some("https://api.example.com/a"), "/a");
+    check(OUTSIDE, "path: /a", None, "");
+    check(OUTSIDE, "path: /a, host: \"*.example.com\"", None, "");
 }

@@ -85,12 +85,12 @@ impl ForeignTokens {
         let is_taken = |token: &Arc<ForeignToken>| {
             accepted.iter().any(|issuer| Arc::ptr_eq(issuer, &token.issuer)) && token.is_vouched_for()
         };
-        let token = match self.remembered.get(presented).filter(is_taken) {
+        let token = match self.remembered.get(presented, 0).filter(is_taken) {
             Some(token) => token,
             None => {
                 let token = Arc::new(verify::read(presented, accepted)?);
                 if !token.is_expired(now_ms) {
-                    self.remembered.put(presented, &token, now_ms);
+                    self.remembered.put(presented, 0, &token, now_ms);
                 }
                 token
             }

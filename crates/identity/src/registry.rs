@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use callgate_model::key::{Kind, mint};
 use callgate_model::{Clock, Consumer, Key, KeyId, Secret, SigningAlgorithm};
-use callgate_store::{Actor, NewKey, RemovedConsumer, Store, StoreError, pepper};
+use callgate_store::{Actor, NewKey, RemovedConsumer, SigningKey, Store, StoreError, pepper};
 use tokio::sync::Mutex;
 
 use crate::people::{Passwords, Throttle};
@@ -107,10 +107,25 @@ impl Registry {
     pub async fn open(store: Store, clock: Clock, brand: impl Into<String>) -> Result<Registry, RegistryError> {
         // Clients before consumers, as keys: a consumer made between the reads has no client among them.
         let clients = store.clients_list().await?;
-        let (cuts, keys) = (store.cuts_all().await?, store.signing_keys().await?);
+        let cuts = store.cuts_all().await?;
         let table = Arc::new(KeyTable::load(&store).await?);
         let of = |number| table.consumer_numbered(number);
-        let tokens = Arc::new(TokenTable::new(store.peppers().clone(), &clients, &cuts, &keys, of)?);
+        let table_of = |keys: &[SigningKey]| TokenTable::new(store.peppers().clone(), &clients, &cuts, keys, of);
+        let usable = match store.signing_keys().await {
+            Ok(keys) => table_of(&keys).map_err(RegistryError::from),
+            Err(error) => Err(error.into()),
+        };
+        // What has nothing to do with tokens goes on, and so does what mends it. An issuer does not start so.
+        let tokens = match usable {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                tracing::warn!(
+                    "no token can be verified: {error}; `callgate signing-keys rotate --at-once` makes new keys"
+                );
+                table_of(&[])?
+            }
+        };
+        let tokens = Arc::new(tokens);
         let brand = ArcSwap::from_pointee(brand.into());
         Ok(Registry(Arc::new(Inner {
             store,

@@ -19,6 +19,8 @@ pub(crate) trait Remembers {
 /// A token's text with what it says.
 struct Known<E> {
     text: Box<str>,
+    /// By what it was verified: keys, an issuer's name.
+    generation: u64,
     entry: Arc<E>,
 }
 
@@ -49,14 +51,14 @@ impl<E: Remembers> Remembered<E> {
         Remembered { hashes: RandomState::new(), known: ShardMap::build([]), per_shard_max, writer: Mutex::default() }
     }
 
-    /// What this text said when it was verified.
-    pub(crate) fn get(&self, text: &str) -> Option<Arc<E>> {
+    /// What this text said when it was verified, if nothing has changed since that it was verified by.
+    pub(crate) fn get(&self, text: &str, generation: u64) -> Option<Arc<E>> {
         let known = self.known.get(&self.place(text))?;
-        (*known.text == *text).then(|| Arc::clone(&known.entry))
+        (known.generation == generation && *known.text == *text).then(|| Arc::clone(&known.entry))
     }
 
-    /// Remembers a verified text.
-    pub(crate) fn put(&self, text: &str, entry: &Arc<E>, now_ms: i64) {
+    /// Remembers a text that was verified by what was in force at this generation.
+    pub(crate) fn put(&self, text: &str, generation: u64, entry: &Arc<E>, now_ms: i64) {
         let _alone = match self.writer.try_lock() {
             Ok(alone) => alone,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -71,19 +73,41 @@ impl<E: Remembers> Remembered<E> {
             {
                 shard.remove(first);
             }
-            let known = Arc::new(Known { text: text.into(), entry: Arc::clone(entry) });
+            let known = Arc::new(Known { text: text.into(), generation, entry: Arc::clone(entry) });
             let at = shard.partition_point(|(other, _)| *other < place);
             shard.insert(at, (place, known));
         });
     }
 
-    /// Forgets all of them: what was good by other keys or another issuer is not good any more.
-    pub(crate) fn clear(&self) {
-        let _alone = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.known.clear();
-    }
-
     fn place(&self, text: &str) -> Place {
         Place(self.hashes.hash_one(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Endless;
+
+    impl Remembers for Endless {
+        fn ends_ms(&self) -> i64 {
+            i64::MAX
+        }
+
+        fn is_over(&self, _: i64) -> bool {
+            false
+        }
+    }
+
+    /// A verification that began before the keys changed, and ends after, must not bring the token back.
+    #[test]
+    fn what_was_verified_by_earlier_keys_is_not_found_after_they_changed() {
+        let (remembered, entry) = (Remembered::new(8), Arc::new(Endless));
+        remembered.put("a.b.c", 0, &entry, 0);
+        assert!(remembered.get("a.b.c", 0).is_some() && remembered.get("a.b.d", 0).is_none());
+        assert!(remembered.get("a.b.c", 1).is_none());
+        remembered.put("a.b.c", 1, &entry, 0);
+        assert!(remembered.get("a.b.c", 1).is_some());
     }
 }

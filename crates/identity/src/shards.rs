@@ -108,12 +108,6 @@ impl<K: Spread, V> ShardMap<K, V> {
         self.shards.iter().map(|shard| shard.load().len()).sum()
     }
 
-    /// Empties the map.
-    pub(crate) fn clear(&self) {
-        let nothing: Arc<Shard<K, V>> = Arc::default();
-        self.shards.iter().for_each(|shard| shard.store(Arc::clone(&nothing)));
-    }
-
     /// Changes a copy of the shard that this key belongs to, and puts it in its place; sorted by key before and after. One
     /// writer at a time.
     pub(crate) fn change(&self, key: &K, act: impl FnOnce(&mut Shard<K, V>)) {

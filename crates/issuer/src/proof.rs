@@ -1,6 +1,7 @@
 //! The key that a token shall be bound to (RFC 9449 section 5).
 
 use callgate_identity::{ProofFault, ProofOf, Registry};
+use callgate_wire::address::canonical;
 use http::HeaderMap;
 
 use crate::TOKEN;
@@ -17,8 +18,8 @@ pub(crate) fn key(registry: &Registry, headers: &HeaderMap) -> Result<Option<Str
         return Err(Fault::new("invalid_dpop_proof", "There are two DPoP fields."));
     }
     let text = field.to_str().unwrap_or_default().trim();
-    let address = registry.tokens().issuer().map(|issuer| format!("{issuer}{TOKEN}"));
-    let is_address = |asked: &str| address.as_deref() == Some(asked);
+    let address = registry.tokens().issuer().and_then(|issuer| canonical(&format!("{issuer}{TOKEN}")));
+    let is_address = |asked: &str| address.is_some() && canonical(asked) == address;
     let of = ProofOf { method: "POST", is_address: &is_address, token: None };
     let now_ms = registry.clock().unix_ms();
     match registry.proofs().check(text, &of, now_ms) {

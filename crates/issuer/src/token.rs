@@ -60,12 +60,13 @@ pub(crate) async fn issue(
 
 /// RFC 6749 section 5.1.
 fn told(issued: &Issued, is_bound: bool) -> Value {
-    json!({
+    let mut told = json!({
         "access_token": issued.text.expose(),
         "token_type": if is_bound { "DPoP" } else { "Bearer" },
         "expires_in": (issued.token.expires_ms - issued.token.issued_ms) / 1_000,
-        "scope": issued.token.scopes.join(" "),
-    })
+    });
+    add_scope(&mut told, &issued.token.scopes.join(" "));
+    told
 }
 
 /// RFC 7662 section 2: of a token that is not good, nothing is said but that.
@@ -76,7 +77,7 @@ pub(crate) async fn introspect(
 ) -> Result<Response<Bytes>, Fault> {
     let text = token(form)?;
     let nothing = json!({ "active": false });
-    let Ok(entry) = registry.inspect_token(&text) else {
+    let Ok(entry) = registry.tokens().verify(text.expose(), registry.clock().unix_ms()) else {
         // A refresh token is nobody's business but its client's.
         let found = registry.find_refresh(&text).await.map_err(|error| unavailable(&error))?;
         let found = found.filter(|found| found.is_current && found.family.client_id == client.number);
@@ -100,11 +101,11 @@ pub(crate) async fn introspect(
         "sub": entry.subject,
         "aud": entry.audience,
         "client_id": &*entry.client.name,
-        "scope": entry.grants.scopes_text,
         "exp": entry.expires_ms / 1_000,
         "jti": entry.number.to_string(),
         "token_type": if entry.bound.is_empty() { "Bearer" } else { "DPoP" },
     });
+    add_scope(&mut answer, &entry.grants.scopes_text);
     if let (Some(confirmation), Some(members)) = (entry.confirmation(), answer.as_object_mut()) {
         members.insert("cnf".to_owned(), json!(confirmation));
     }
@@ -119,6 +120,13 @@ pub(crate) async fn revoke(registry: &Registry, client: &ClientEntry, form: &For
         registry.revoke_token(&actor, &text, Some(client)).await.map_err(|error| unavailable(&error))?;
     }
     Ok(json(StatusCode::OK, &json!({})))
+}
+
+/// A scope has at least one word (RFC 6749 section 3.3); without one, the member is left out.
+fn add_scope(answer: &mut Value, scope: &str) {
+    if let Some(members) = answer.as_object_mut().filter(|_| !scope.is_empty()) {
+        members.insert("scope".to_owned(), scope.into());
+    }
 }
 
 fn token(form: &Form) -> Result<Secret, Fault> {

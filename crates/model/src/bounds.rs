@@ -237,6 +237,9 @@ pub const REDIRECTS_MAX: usize = 16;
 pub const REDIRECT_BYTES_MAX: usize = 512;
 /// Bytes of `state` in a request for authorization: it is given back in an address.
 pub const STATE_BYTES_MAX: usize = 1_024;
+/// How much longer a revocation is kept than the tokens that it is about: a clock that jumps ahead and back by less must
+/// not bring one back.
+pub const CUT_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Verified tokens remembered, so that a signature is checked once and not on every call; about 1 KiB each.
 pub const TOKENS_REMEMBERED_MAX: usize = 65_536;
 /// Bytes of a proof of possession; it is small, and nothing of it is kept.
@@ -247,7 +250,7 @@ pub const PROOF_ID_BYTES_MAX: usize = 128;
 pub const PROOF_SKEW: Duration = Duration::from_secs(60);
 /// How long after its start a process asks for its nonce: until no proof is young enough that was made before.
 pub const PROOF_NONCE_LASTS: Duration = Duration::from_secs(120);
-/// Places for proofs that were used, 8 bytes each, made with the first one: half of them hold 8,700 proofs a second for
+/// Places for proofs that were used, 8 bytes each, made with the first one: they hold 3,300 proofs a second for
 /// the minute in which each could be used again. When a proof finds no place it is refused.
 pub const PROOFS_REMEMBERED_MAX: usize = 1 << 20;
 /// Issuers beside the gate's own. Each is a task that looks after its keys, and a handful of them is much.

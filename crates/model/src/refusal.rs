@@ -61,13 +61,13 @@ codes! {
     UpgradeRefused "upgrade_refused" 403 Admit "No WebSocket is opened here." "Call without an upgrade, or ask the API's operator to write `websocket: allow`.";
     WebsocketVersion "websocket_version" 426 Admit "This version of WebSocket is not spoken here." "Send `Sec-WebSocket-Version: 13`.";
     BodyTooLarge "body_too_large" 413 Admit "The body is too large." "Send a smaller body, or several of them.";
-    CredentialMissing "credential_missing" 401 Identify "This needs a credential, and the call brought none." "Send the key in the header that the API names.";
+    CredentialMissing "credential_missing" 401 Identify "This needs a credential, and the call brought none." "Send the credential in the place that the API names.";
     CredentialUnknown "credential_unknown" 401 Identify "The credential is not known here." "Check that it was copied whole and belongs to this API.";
     CredentialExpired "credential_expired" 401 Identify "The credential has expired." "Ask for a new one, or rotate it in time.";
     CredentialNotYetValid "credential_not_yet_valid" 401 Identify "The credential is not valid yet." "Wait until its start, or use the one before it.";
-    CredentialRevoked "credential_revoked" 401 Identify "The credential was revoked." "Ask the API's operator for a new one.";
+    CredentialRevoked "credential_revoked" 401 Identify "The credential was revoked." "Ask for a new one: a token from its issuer, a key from the API's operator.";
     TokenMisdirected "token_misdirected" 401 Identify "The token is for another audience." "Ask the issuer for a token with the `resource` that `detail` names.";
-    TokenUnproven "token_unproven" 401 Identify "The token is bound to a key or certificate that the call does not prove to hold." "Send a fresh DPoP proof for this very call, by the key that the token was asked for with.";
+    TokenUnproven "token_unproven" 401 Identify "The call does not fit what its token is bound to." "Do as `detail` says; a DPoP proof is made anew for each call, by the key that the token was asked for with.";
     ConsumerUnknown "consumer_unknown" 403 Identify "The token is good, and of nobody who is known here." "Ask the API's operator to make a consumer for you.";
     IssuerUnavailable "issuer_unavailable" 503 Identify "The token's issuer could not be asked for its keys." "Try again after the time in Retry-After.";
     CredentialAmbiguous "credential_ambiguous" 400 Identify "The call brought more than one credential of one kind." "Send exactly one.";

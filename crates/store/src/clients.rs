@@ -17,8 +17,8 @@ use crate::{grants, row, tokens, users};
 pub struct NewClient {
     /// Its name and `client_id`.
     pub name: String,
-    /// Its consumer's name; one that is missing is made.
-    pub consumer: String,
+    /// Its consumer's name; without one, a consumer of the client's own name, which is made if it is missing.
+    pub consumer: Option<String>,
     /// [`crate::pepper::hash`] of its secret.
     pub secret_hash: [u8; 32],
     /// The pepper it was hashed under.
@@ -56,9 +56,10 @@ macro_rules! select {
 // === impl Store ===
 
 impl Store {
-    /// Makes a client, and its consumer where there is none of that name; answers with both.
+    /// Makes a client; answers with it and its consumer.
     ///
     /// # Errors
+    /// [`StoreError::NotFound`] for a named consumer that is missing,
     /// [`StoreError::Unfit`] for a value that can't be kept, [`StoreError::Conflict`] for a name that is taken.
     pub async fn clients_create(&self, actor: &Actor, new: NewClient) -> Result<(Client, Consumer), StoreError> {
         self.check_client(&new)?;
@@ -69,7 +70,10 @@ impl Store {
                     if sqlx::query("SELECT 1 FROM users WHERE name = ?").bind(&new.name).fetch_optional(&mut *connection).await?.is_some() {
                         return Err(users::one_subject("client", &new.name, "a user").into());
                     }
-                    let consumer = consumers::found_or_made(connection, &actor, &new.consumer, now_ms).await?;
+                    let consumer = match &new.consumer {
+                        Some(name) => consumers::by_name(connection, name).await?,
+                        None => consumers::found_or_made(connection, &actor, &new.name, now_ms).await?,
+                    };
                     let tokens_after = tokens::last_number(connection).await?;
                     let sql = "INSERT INTO clients (name, consumer_id, secret_hash, pepper_id, grants, scopes, redirects, \
                                public, tokens_after, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -86,7 +90,7 @@ impl Store {
                         .bind(now_ms);
                     let done = insert.execute(&mut *connection).await.map_err(|error| taken(error, &new.name))?;
                     let detail = json!({
-                        "consumer": new.consumer, "grants": new.grants, "scopes": new.scopes,
+                        "consumer": consumer.name, "grants": new.grants, "scopes": new.scopes,
                         "redirects": new.redirects, "public": new.public,
                     });
                     Act { actor, act: "client.create", subject: new.name.clone(), detail, at_ms: now_ms }
@@ -185,7 +189,6 @@ impl Store {
 
     fn check_client(&self, new: &NewClient) -> Result<(), StoreError> {
         check_name("client name", &new.name)?;
-        check_name("consumer name", &new.consumer)?;
         if new.grants.is_empty() {
             return Err(StoreError::unfit("grants", &"", "name at least one, for example client_credentials"));
         }

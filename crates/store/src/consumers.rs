@@ -158,7 +158,7 @@ pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Consume
     Ok(rows.iter().map(from_row).collect::<Result<_, _>>()?)
 }
 
-async fn by_name(connection: &mut SqliteConnection, name: &str) -> Result<Consumer, Fault> {
+pub(crate) async fn by_name(connection: &mut SqliteConnection, name: &str) -> Result<Consumer, Fault> {
     let sql = "SELECT id, name, plan, created_ms FROM consumers WHERE name = ?";
     let row = sqlx::query(sql).bind(name).fetch_optional(connection).await?;
     Ok(from_row(&row.ok_or_else(|| StoreError::not_found("consumer", name))?)?)

@@ -1,9 +1,9 @@
-//! The keys that sign tokens: three at a time at most. The `next` one is published before it is used, the `previous` one
-//! until its last token has expired. Their private halves lie in files, 0600, beside the peppers.
+//! The keys that sign tokens: one signs at a time. The `next` one is published before it is used, the `previous` ones
+//! until their last tokens have expired. Their private halves lie in files, 0600, beside the peppers.
 
 use std::path::PathBuf;
 
-use callgate_model::Secret;
+use callgate_model::{Cut, Secret, bounds};
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -13,6 +13,7 @@ use crate::error::{Fault, StoreError};
 use crate::file;
 use crate::row;
 use crate::store::Store;
+use crate::tokens;
 
 /// What a signing key does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -37,7 +38,7 @@ pub struct SigningKey {
     pub role: KeyRole,
     /// The public half; its form is the maker's.
     pub public_key: Vec<u8>,
-    /// The private half, as PEM.
+    /// The private half: PKCS #8 in base64url. Empty of one that signs no more.
     pub private_key: Secret,
     /// When it was made, Unix milliseconds.
     pub created_ms: i64,
@@ -54,7 +55,7 @@ pub struct NewSigningKey {
     pub algorithm: String,
     /// The public half.
     pub public_key: Vec<u8>,
-    /// The private half, as PEM.
+    /// The private half: PKCS #8 in base64url.
     pub private_key: Secret,
 }
 
@@ -65,7 +66,7 @@ pub enum Rotation {
     Step,
     /// It signs; what signed before is previous. For another algorithm.
     Replace,
-    /// It signs, and no other key is left: every token is dead.
+    /// It signs, and no other key is left: every token is dead, and so is what runs with one.
     AtOnce,
 }
 
@@ -102,19 +103,23 @@ impl Store {
         let rows = self.main.read(|connection| Box::pin(all(connection))).await?;
         rows.into_iter()
             .map(|mut key| {
-                key.private_key = self.private_key(&key.id)?;
+                // One that signs no more is needed by its public half alone.
+                if key.role != KeyRole::Previous {
+                    key.private_key = self.private_key(&key.id)?;
+                }
                 Ok(key)
             })
             .collect()
     }
 
-    /// Keeps the first key, or lets one more in. The one that was previous is forgotten.
+    /// Keeps the first key, or lets one more in. One that was previous is forgotten when no token of it can be valid. Gives every
+    /// key, and the revocations that come with giving all up.
     pub async fn signing_keys_rotate(
         &self,
         actor: &Actor,
         new: NewSigningKey,
         how: Rotation,
-    ) -> Result<Vec<SigningKey>, StoreError> {
+    ) -> Result<(Vec<SigningKey>, Vec<Cut>), StoreError> {
         // On the disk before the row that needs it.
         file::write_atomically(&self.signing_file(&new.id), new.private_key.expose().as_bytes())?;
         let (actor, now_ms, id) = (actor.clone(), self.clock().unix_ms(), new.id.clone());
@@ -122,14 +127,27 @@ impl Store {
             Box::pin(async move {
                 let before = all(connection).await?;
                 step(connection, &before, &new, how, now_ms).await?;
-                let detail = json!({ "algorithm": new.algorithm, "at_once": how == Rotation::AtOnce });
-                Act { actor, act: "signing_key.rotate", subject: new.id, detail, at_ms: now_ms }
-                    .write(connection)
-                    .await?;
-                Ok((before, all(connection).await?))
+                let cuts = match how {
+                    Rotation::AtOnce if !before.is_empty() => tokens::cut_every_client(connection, now_ms).await?,
+                    _ => Vec::new(),
+                };
+                let after = all(connection).await?;
+                let with_role = |role| after.iter().find(|key| key.role == role).map(|key| key.id.as_str());
+                let detail = json!({
+                    "algorithm": new.algorithm,
+                    "signs": with_role(KeyRole::Current),
+                    "next": with_role(KeyRole::Next),
+                });
+                let act = match how {
+                    _ if before.is_empty() => "signing_key.create",
+                    Rotation::AtOnce => "signing_key.give_up_all",
+                    Rotation::Step | Rotation::Replace => "signing_key.rotate",
+                };
+                Act { actor, act, subject: new.id, detail, at_ms: now_ms }.write(connection).await?;
+                Ok((before, after, cuts))
             })
         });
-        let (before, after) = match act.await {
+        let (before, after, cuts) = match act.await {
             Ok(done) => done,
             Err(error) => {
                 file::remove(&self.signing_file(&id))?;
@@ -137,9 +155,15 @@ impl Store {
             }
         };
         for gone in before.iter().filter(|old| after.iter().all(|key| key.id != old.id)) {
-            file::remove(&self.signing_file(&gone.id))?;
+            // Given up already, whatever becomes of its file.
+            if let Err(error) = file::remove(&self.signing_file(&gone.id)) {
+                tracing::warn!(
+                    "the file of signing key `{}`, which was given up, could not be removed: {error}",
+                    gone.id
+                );
+            }
         }
-        self.signing_keys().await
+        Ok((self.signing_keys().await?, cuts))
     }
 
     /// Forgets every signing key: a restored store makes new ones, because tokens issued after the backup was made may have
@@ -172,6 +196,7 @@ impl Store {
     }
 }
 
+/// Every statement takes the moment and a token's lifetime, whether or not it needs them.
 async fn step(
     connection: &mut SqliteConnection,
     before: &[SigningKey],
@@ -179,23 +204,25 @@ async fn step(
     how: Rotation,
     now_ms: i64,
 ) -> Result<(), Fault> {
-    const FORGET_PREVIOUS: &str = "DELETE FROM signing_keys WHERE role = 'previous' AND ?1 = ?1";
+    const FORGET_ENDED: &str = "DELETE FROM signing_keys WHERE role = 'previous' AND role_since_ms <= ?1 - ?2";
     const CURRENT_TO_PREVIOUS: &str =
-        "UPDATE signing_keys SET role = 'previous', role_since_ms = ?1 WHERE role = 'current'";
-    const NEXT_TO_CURRENT: &str = "UPDATE signing_keys SET role = 'current', role_since_ms = ?1 WHERE role = 'next'";
-    const FORGET_NEXT: &str = "DELETE FROM signing_keys WHERE role = 'next' AND ?1 = ?1";
-    const FORGET_ALL: &str = "DELETE FROM signing_keys WHERE ?1 = ?1";
+        "UPDATE signing_keys SET role = 'previous', role_since_ms = ?1 WHERE role = 'current' AND ?2 = ?2";
+    const NEXT_TO_CURRENT: &str =
+        "UPDATE signing_keys SET role = 'current', role_since_ms = ?1 WHERE role = 'next' AND ?2 = ?2";
+    const FORGET_NEXT: &str = "DELETE FROM signing_keys WHERE role = 'next' AND ?1 = ?1 AND ?2 = ?2";
+    const FORGET_ALL: &str = "DELETE FROM signing_keys WHERE ?1 = ?1 AND ?2 = ?2";
     let has_next = before.iter().any(|key| key.role == KeyRole::Next);
     let (changes, role): (&[&'static str], KeyRole) = match how {
         Rotation::AtOnce => (&[FORGET_ALL], KeyRole::Current),
-        Rotation::Replace => (&[FORGET_PREVIOUS, FORGET_NEXT, CURRENT_TO_PREVIOUS], KeyRole::Current),
-        Rotation::Step if has_next => (&[FORGET_PREVIOUS, CURRENT_TO_PREVIOUS, NEXT_TO_CURRENT], KeyRole::Next),
+        Rotation::Replace => (&[FORGET_ENDED, FORGET_NEXT, CURRENT_TO_PREVIOUS], KeyRole::Current),
+        Rotation::Step if has_next => (&[FORGET_ENDED, CURRENT_TO_PREVIOUS, NEXT_TO_CURRENT], KeyRole::Next),
         // The first key signs, and the second waits beside it.
         Rotation::Step if before.iter().any(|key| key.role == KeyRole::Current) => (&[], KeyRole::Next),
         Rotation::Step => (&[], KeyRole::Current),
     };
+    let lifetime_ms = i64::try_from(bounds::TOKEN_LIFETIME.as_millis()).unwrap_or(i64::MAX);
     for change in changes {
-        sqlx::query(*change).bind(now_ms).execute(&mut *connection).await?;
+        sqlx::query(*change).bind(now_ms).bind(lifetime_ms).execute(&mut *connection).await?;
     }
     let sql = "INSERT INTO signing_keys (id, algorithm, role, public_key, created_ms, role_since_ms) \
                VALUES (?, ?, ?, ?, ?, ?)";

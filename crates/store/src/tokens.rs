@@ -104,6 +104,22 @@ impl Store {
             .await
     }
 
+    /// The client of the token with this number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]: it was never issued, or has ended so long ago that nothing of it is left.
+    pub async fn tokens_client(&self, number: i64) -> Result<String, StoreError> {
+        self.main
+            .read(move |connection| {
+                Box::pin(async move {
+                    let sql = "SELECT name FROM clients JOIN tokens ON clients.id = client_id WHERE number = ?";
+                    let row = sqlx::query(sql).bind(number).fetch_optional(connection).await?;
+                    Ok(row.ok_or_else(|| StoreError::not_found("token", &number))?.try_get(0)?)
+                })
+            })
+            .await
+    }
+
     /// Every revocation that a living token may still run into.
     pub async fn cuts_all(&self) -> Result<Vec<Cut>, StoreError> {
         let now_ms = self.clock().unix_ms();
@@ -139,6 +155,16 @@ pub(crate) async fn insert(connection: &mut SqliteConnection, new: NewToken, now
     Ok(Token { number, client_id, user_id, family_id, scopes, audience, issued_ms: now_ms, expires_ms })
 }
 
+/// The same for every client.
+pub(crate) async fn cut_every_client(connection: &mut SqliteConnection, now_ms: i64) -> Result<Vec<Cut>, Fault> {
+    let clients = sqlx::query("SELECT id FROM clients").fetch_all(&mut *connection).await?;
+    let mut cuts = Vec::with_capacity(clients.len());
+    for row in &clients {
+        cuts.push(cut(connection, TokensOf::Client(row.try_get(0)?), now_ms).await?);
+    }
+    Ok(cuts)
+}
+
 /// Kills every token of a subject so far. A cut only ever grows.
 pub(crate) async fn cut(connection: &mut SqliteConnection, of: TokensOf, now_ms: i64) -> Result<Cut, Fault> {
     let up_to = match of {
@@ -147,7 +173,8 @@ pub(crate) async fn cut(connection: &mut SqliteConnection, of: TokensOf, now_ms:
     };
     // No token lives longer than this, whatever was written beside it when it was issued.
     let lifetime_ms = i64::try_from(bounds::TOKEN_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-    let until_ms = now_ms.saturating_add(lifetime_ms);
+    let kept_ms = i64::try_from(bounds::CUT_KEPT.as_millis()).unwrap_or(i64::MAX);
+    let until_ms = now_ms.saturating_add(lifetime_ms).saturating_add(kept_ms);
     let (kind, subject) = of.parts();
     let sql = "INSERT INTO cuts (kind, subject, up_to, until_ms) VALUES (?, ?, ?, ?) \
                ON CONFLICT (kind, subject) DO UPDATE SET up_to = max(up_to, excluded.up_to), \

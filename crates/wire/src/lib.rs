@@ -5,6 +5,7 @@
 //! request begins; then [`path`] and [`chunked`], the two other places where a gate and the server behind it could
 //! disagree; [`websocket`] is what follows an upgrade. [`fuzz_bodies`] holds what `fuzz/` and the smoke tests run.
 
+pub mod address;
 pub mod chunked;
 mod digits;
 mod fault;

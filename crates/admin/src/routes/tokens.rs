@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use callgate_identity::{Revoked, TokenEntry, TokenFault};
+use callgate_identity::{TokenEntry, TokenFault};
 use callgate_model::Secret;
 use callgate_model::bounds::LISTING_MAX;
 
@@ -67,23 +67,38 @@ pub(crate) async fn revoke(
     Extension(Asker(actor)): Extension<Asker>,
     Asked(asked): Asked<TokensRevoke>,
 ) -> Result<Answer<TokensRevoked>, AdminError> {
+    let registry = desk.registry();
     let nothing = TokensRevoked { client_id: None, user: None, number: None };
-    let revoked = match (asked.token, asked.client, asked.user) {
-        (Some(token), None, None) => match desk.registry().revoke_token(&actor, &Secret::new(token.0), None).await? {
-            Revoked::Token { number, client } => {
-                TokensRevoked { client_id: Some(client), number: Some(number), ..nothing }
-            }
-            Revoked::Nothing => nothing,
-        },
-        (None, Some(client), None) => {
-            let client = desk.registry().revoke_tokens_of(&actor, &client).await?;
+    let revoked = match asked {
+        TokensRevoke { token: Some(token), number: None, client: None, user: None } => {
+            let token = Secret::new(token.0);
+            let entry = match registry.inspect_token(&token) {
+                Ok(entry) | Err(TokenFault::Expired(entry) | TokenFault::Revoked(entry)) => entry,
+                Err(TokenFault::NotOurs(why)) => {
+                    let detail = format!("nothing was revoked: this is no token of this gate's, but {why}");
+                    return Err(AdminError::new(AdminCode::NotFound, detail));
+                }
+            };
+            // One that was dead before changes nothing.
+            registry.revoke_token(&actor, &token, None).await?;
+            TokensRevoked { client_id: Some(entry.client.name.to_string()), number: Some(entry.number), ..nothing }
+        }
+        TokensRevoke { token: None, number: Some(number), client: None, user: None } => {
+            let client = registry.revoke_token_number(&actor, number).await?;
+            TokensRevoked { client_id: Some(client), number: Some(number), ..nothing }
+        }
+        TokensRevoke { token: None, number: None, client: Some(client), user: None } => {
+            let client = registry.revoke_tokens_of(&actor, &client).await?;
             TokensRevoked { client_id: Some(client.name), ..nothing }
         }
-        (None, None, Some(user)) => {
-            let user = desk.registry().revoke_tokens_of_user(&actor, &user).await?;
+        TokensRevoke { token: None, number: None, client: None, user: Some(user) } => {
+            let user = registry.revoke_tokens_of_user(&actor, &user).await?;
             TokensRevoked { user: Some(user.name), ..nothing }
         }
-        _ => return Err(AdminError::new(AdminCode::RequestUnfit, "write one of `token`, `client` and `user`")),
+        _ => {
+            let detail = "write one of `token`, `number`, `client` and `user`";
+            return Err(AdminError::new(AdminCode::RequestUnfit, detail));
+        }
     };
     Ok(Answer(StatusCode::OK, revoked))
 }

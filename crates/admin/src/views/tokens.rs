@@ -97,13 +97,16 @@ pub struct TokenSays {
     pub expires_ms: i64,
 }
 
-/// What is to be revoked: one token, or every one of a client or on behalf of a user so far. One of the three.
+/// What is to be revoked: one token, or every one of a client or on behalf of a user so far. One of the four.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokensRevoke {
     /// This token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<ShownOnce>,
+    /// The token with this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i64>,
     /// Every token of this client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
@@ -115,7 +118,7 @@ pub struct TokensRevoke {
 /// What is refused from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokensRevoked {
-    /// Whose tokens; nothing when the token was no living one of this gate's.
+    /// Whose tokens; nothing when it is every one of a user.
     pub client_id: Option<String>,
     /// On whose behalf, when it is every one of a user.
     pub user: Option<String>,

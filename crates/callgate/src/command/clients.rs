@@ -39,7 +39,7 @@ enum Act {
         /// It can keep no secret: a program in a browser, on a desk, on a phone; its default grant is authorization_code
         #[arg(long)]
         public: bool,
-        /// Whose it is: that consumer's plan holds for its tokens [default: a consumer of its own name]
+        /// Whose it is: that consumer's plan holds for its tokens [default: a consumer of its own name, made if it is missing]
         #[arg(long)]
         consumer: Option<String>,
         #[command(flatten)]
@@ -97,7 +97,12 @@ impl Clients {
             Act::Create { name, grants, scopes, redirects, public, consumer, ask } => {
                 let grants = grants.into_iter().map(ClientGrant::from).collect();
                 let asked = ClientCreate { name, consumer, grants, scopes, redirects, public };
-                ask.show(&ask.act(async |gate| gate.clients_create(&asked).await).await?, created)
+                let made = ask.act(async |gate| gate.clients_create(&asked).await).await;
+                let made = made.map_err(|error| match &asked.consumer {
+                    Some(consumer) => ask.of_consumer(consumer, error),
+                    None => error,
+                });
+                ask.show(&made?, created)
             }
             Act::List { ask } => {
                 let listed = ask.read(async |gate| gate.clients_list().await).await?;
@@ -119,15 +124,11 @@ impl Clients {
 
 fn created(made: &ClientCreated) -> String {
     let Client { client_id, consumer, .. } = &made.record;
+    let secret = made.client_secret.as_ref();
     let mut rows = vec![
         ("client_id", client_id.clone()),
-        (
-            "client_secret",
-            match &made.client_secret {
-                Some(secret) => format!("{}   (shown once, kept nowhere)", secret.0),
-                None => "none: it is public".to_owned(),
-            },
-        ),
+        ("client_secret", secret.map_or_else(|| "none: it is public".to_owned(), |secret| secret.0.clone())),
+        ("", if secret.is_some() { "shown once, kept nowhere" } else { "it proves itself by PKCE" }.to_owned()),
         ("consumer", consumer.clone()),
         ("grants", grants(&made.record)),
         ("scopes", scopes(&made.record.scopes)),

@@ -24,7 +24,7 @@ enum Act {
     },
     /// Let the next key sign; what the current one signed is good until it ends
     Rotate {
-        /// A key has leaked: give every key up, and with them every token
+        /// For a key that leaked: give every key up, and with them every token
         #[arg(long)]
         at_once: bool,
         #[command(flatten)]
@@ -43,7 +43,11 @@ impl SigningKeys {
         match self.act {
             Act::List { ask } => ask.show(&ask.read(async |gate| gate.signing_keys_list().await).await?, list),
             Act::Rotate { at_once, ask } => {
-                ask.show(&ask.act(async |gate| gate.signing_keys_rotate(at_once).await).await?, list)
+                let keys = ask.act(async |gate| gate.signing_keys_rotate(at_once).await).await?;
+                ask.show(&keys, |keys| match at_once {
+                    true => format!("every token so far is refused from now on\n{}", list(keys)),
+                    false => list(keys),
+                })
             }
         }
     }
@@ -55,7 +59,7 @@ fn list(listed: &Listed) -> String {
             .to_owned();
     }
     let moments = Moments::now();
-    let mut table = terminal::table(["kid", "algorithm", "role", "since", "created"]);
+    let mut table = terminal::table(["kid", "algorithm", "role", "since"]);
     for key in &listed.keys {
         let role = match key.role {
             SigningKeyRole::Current => "current: signs",
@@ -63,11 +67,10 @@ fn list(listed: &Listed) -> String {
             SigningKeyRole::Previous => "previous: its tokens are good",
         };
         table.add_row([
-            key.id.clone(),
+            key.id.chars().take(8).collect::<String>(),
             key.algorithm.clone(),
             role.to_owned(),
             moments.tell(key.role_since_ms),
-            moments.tell(key.created_ms),
         ]);
     }
     table.trim_fmt()

@@ -56,6 +56,9 @@ struct What {
     /// The token that this file holds
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// The token with this number, as lists, logs and explanations show it
+    #[arg(long)]
+    number: Option<i64>,
     /// Every token of this client so far
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
@@ -80,13 +83,10 @@ impl Tokens {
                 let token = secret::text(file.as_deref(), "token")?;
                 ask.show(&ask.read(async |gate| gate.tokens_inspect(token.clone()).await).await?, inspected)
             }
-            Act::Revoke { what: What { stdin: _, file, client, user }, ask } => {
-                let token = if client.is_none() && user.is_none() {
-                    Some(secret::text(file.as_deref(), "token")?)
-                } else {
-                    None
-                };
-                let asked = TokensRevoke { token, client, user };
+            Act::Revoke { what: What { stdin, file, number, client, user }, ask } => {
+                let is_text = stdin || file.is_some();
+                let token = is_text.then(|| secret::text(file.as_deref(), "token")).transpose()?;
+                let asked = TokensRevoke { token, number, client, user };
                 ask.show(&ask.act(async |gate| gate.tokens_revoke(&asked).await).await?, revoked)
             }
         }
@@ -142,15 +142,12 @@ fn inspected(token: &TokenInspected) -> String {
 }
 
 fn revoked(revoked: &TokensRevoked) -> String {
-    if let Some(user) = &revoked.user {
-        return format!("every token on behalf of `{user}` so far is revoked, and clients must ask again");
-    }
-    match (&revoked.client_id, revoked.number) {
-        (Some(client), Some(number)) => {
+    match (&revoked.user, revoked.client_id.as_deref().unwrap_or_default(), revoked.number) {
+        (Some(user), ..) => format!("every token on behalf of `{user}` so far is revoked, and clients must ask again"),
+        (None, client, Some(number)) => {
             format!("token {number} of `{client}` is revoked: every call with it is refused")
         }
-        (Some(client), None) => format!("every token of `{client}` so far is revoked; it can ask for new ones"),
-        (None, _) => "nothing was revoked: this is no living token of this gate's".to_owned(),
+        (None, client, None) => format!("every token of `{client}` so far is revoked; it can ask for new ones"),
     }
 }
 

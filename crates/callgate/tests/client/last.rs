@@ -69,14 +69,15 @@ fn a_refusal_by_a_gate_that_is_not_administered_here() {
     What the gate said
       title   This needs a credential, and the call brought none.
       detail  API `upstream` needs a key; send it in the header `x-api-key` or `Authorization: Bearer`.
-      hint    Send the key in the header that the API names.
+      hint    Send the credential in the place that the API names.
 
     When
-      The route needs a key, and the call has none in any of the places that the API reads.
+      The route needs a key or an access token, and the call has none in any of the places that the API
+      reads.
       It arises in the phase `identify`: the credential leads to a caller.
 
     What a caller does
-      Send the key in the header that the WWW-Authenticate field names.
+      Send it where the answer says; a client of the issuer asks for a token first.
 
     The gate's side
       Where the gate runs, `callgate explain CALL -c FILE` shows which
@@ -120,15 +121,16 @@ fn a_refusal_by_the_gate_that_is_administered_here() {
     What the caller was told
       title   This needs a credential, and the call brought none.
       detail  API `upstream` needs a key; send it in the header `x-api-key` or `Authorization: Bearer`.
-      hint    Send the key in the header that the API names.
+      hint    Send the credential in the place that the API names.
 
     What only you see
       rule  apis.upstream.access
 
     What would let it pass
-      the caller  Send the key in the header that the WWW-Authenticate field names.
-      you         Make a key with `callgate keys create CONSUMER`. `access: public` opens the route to
-                  everybody; `keys:` says where a key may stand.
+      the caller  Send it where the answer says; a client of the issuer asks for a token first.
+      you         Make a key with `callgate keys create CONSUMER`, or a client with `callgate clients
+                  create NAME`. `access: public` opens the route to everybody; `keys:` says where a key
+                  may stand.
     ");
     let key = format!("X-API-Key:{}", guard.key);
     assert_eq!(folder.run(&["get", &guard.url, &key]).code, Some(0));

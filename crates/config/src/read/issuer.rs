@@ -56,7 +56,10 @@ pub(super) fn reach(walk: &mut Walk<'_>, fields: &Fields<'_>, issuer: Option<&Is
     for api in apis {
         let Some(entry) = entries.iter().find(|entry| entry.key == api.name) else { continue };
         match issuer {
-            Some(issuer) => beside(walk, issuer, api, entry),
+            Some(issuer) => {
+                beside(walk, issuer, api, entry);
+                nameless(walk, issuer, api, entry);
+            }
             // A file in which the issuer is wrong has been told so.
             None if !fields.has("issuer") => without(walk, api, entry),
             None => {}
@@ -69,6 +72,16 @@ fn without(walk: &mut Walk<'_>, api: &Api, entry: &Entry) {
         let message = format!("`{}` takes tokens, and there is nobody who issues any", api.name);
         let help = "write `issuer: { url: \"https://id.example.com\" }` at the top of the file (http on loopback)";
         walk.error(access_at(entry), message, help);
+    }
+}
+
+/// A token is for somebody; away from this machine a client can't know for whom, unless the file says so.
+fn nameless(walk: &mut Walk<'_>, issuer: &Issuer, api: &Api, entry: &Entry) {
+    if api.tokens.own && takes_tokens(api) && api.resource(Some(issuer)).is_none() {
+        let message =
+            format!("clients can't be told how `{}` is called, so they ask for tokens for the issuer", api.name);
+        let help = "write `public_url: https://api.example.com` (callers are then sent from a refusal to the issuer), or a `host`";
+        walk.warning(access_at(entry), message, help);
     }
 }
 

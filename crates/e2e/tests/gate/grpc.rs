@@ -91,7 +91,7 @@ fn refusals_are_statuses_of_grpc() {
         "-",
         &["get:one"],
         "get:one -> UNAUTHENTICATED credential_missing: API `books` needs a key; send it in the header `x-api-key` or \
-         `Authorization: Bearer`. Send the key in the header that the API names. [callgate-refused=credential_missing]",
+         `Authorization: Bearer`. Send the credential in the place that the API names. [callgate-refused=credential_missing]",
     );
     let said = client(&gate.address().to_string(), "-", &key.text, &["get:1", "get:2", "get:3", "list:1"]);
     let said: Vec<_> = said.lines().collect();

@@ -4,6 +4,7 @@ use callgate_config::Rule;
 use callgate_model::refusal::Refused;
 use callgate_model::{Code, Refusal};
 
+use super::identify;
 use super::route::Routed;
 use super::state::Call;
 
@@ -33,7 +34,7 @@ pub(crate) fn check(call: &mut Call<'_>, routed: &Routed<'_>) -> Result<(), Refu
         let missing: Vec<&str> =
             guards.scopes.iter().map(String::as_str).filter(|scope| !grants.has_scope(scope)).collect();
         if !missing.is_empty() {
-            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", guards.scopes.join(" "));
+            let challenge = identify::insufficient(routed, &guards.scopes);
             let refusal =
                 Refusal::new(Code::ScopeMissing, format!("{caller} lacks the scope `{}`.", missing.join("`, `")))
                     .rule(format!("{}.scopes", guards.place))

@@ -144,7 +144,10 @@ pub(crate) fn strip(headers: &mut HeaderMap, routed: &Routed<'_>, gate: &Gate) {
     };
     if headers.get_all(AUTHORIZATION).iter().any(carries_ours) {
         headers.remove(AUTHORIZATION);
-        // A proof is for this gate's address and this token; elsewhere it proves nothing.
+        headers.remove(proof::FIELD);
+    }
+    if routed.api.takes_tokens {
+        // A proof is for this gate's address; elsewhere it proves nothing.
         headers.remove(proof::FIELD);
     }
 }
@@ -163,7 +166,7 @@ pub(super) fn carried(value: &HeaderValue) -> Option<(Scheme, Found)> {
         () if begins(b"dpop") => (Scheme::Proof, 4),
         () => return None,
     };
-    if bytes.get(length).is_some_and(|byte| *byte != b' ') {
+    if bytes.get(length).is_some_and(|byte| !matches!(byte, b' ' | b'\t')) {
         return None;
     }
     let Ok(text) = value.to_str() else { return Some((scheme, Found::Unreadable)) };
@@ -194,6 +197,7 @@ mod tests {
         check(b"Bearer", Some("Bearer "));
         check(b"DPoP abc", Some("Proof abc"));
         check(b"dpopabc", None);
+        check(b"Bearer\tabc", Some("Bearer abc"));
         check(b"Bearerabc", None);
         check(b"Basic abc", None);
         check(b"Bearer \xff", Some("(Bearer, Unreadable)"));

@@ -159,13 +159,17 @@ fn missing(routed: &Routed<'_>) -> Refused {
     }
     let mut ways = Vec::new();
     if !places.is_empty() {
-        ways.push(("a key", format!("send it in {}", places.join(" or "))));
+        ways.push(("a key", format!("send the key in {}", places.join(" or "))));
     }
     if with_token {
-        ways.push(("an access token", "send it in `Authorization: Bearer`".to_owned()));
+        ways.push(("an access token", "send the token in `Authorization: Bearer`".to_owned()));
     }
     if !access.needs_all() && access.takes(Credential::Certificate) {
-        ways.push(("a client certificate", "show it in the TLS handshake".to_owned()));
+        ways.push(("a client certificate", "show the certificate in the TLS handshake".to_owned()));
+    }
+    // Of several, each is called by its name.
+    if let [(_, way)] = ways.as_mut_slice() {
+        *way = way.replacen("the key", "it", 1).replacen("the token", "it", 1).replacen("the certificate", "it", 1);
     }
     let word = if access.needs_all() { " and " } else { " or " };
     let (needed, ways): (Vec<&str>, Vec<String>) = ways.into_iter().unzip();
@@ -184,17 +188,25 @@ pub(super) fn challenged(routed: &Routed<'_>, refusal: Refused) -> Refused {
     refusal.rule(rule).field("www-authenticate", challenge(routed, Some("invalid_token")))
 }
 
+/// RFC 6750 section 3.1, for a caller that is known and may not.
+pub(super) fn insufficient(routed: &Routed<'_>, scopes: &[String]) -> String {
+    let (realm, scopes, about) = (&routed.api.name, scopes.join(" "), about(routed));
+    format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scopes}\"{about}")
+}
+
+/// Where it says whose tokens are taken (RFC 9728 section 5.1), where any are.
+pub(super) fn about(routed: &Routed<'_>) -> String {
+    let about = routed.api.resource_metadata.as_ref().filter(|_| routed.looks_for(Credential::Token));
+    about.map_or_else(String::new, |url| format!(", resource_metadata=\"{url}\""))
+}
+
 /// RFC 6750 section 3 where Bearer is taken; a scheme of our own where only the header is.
 fn challenge(routed: &Routed<'_>, error: Option<&str>) -> String {
     let (keys, realm) = (&routed.api.keys, &routed.api.name);
     let error = error.map_or_else(String::new, |error| format!(", error=\"{error}\""));
     let takes_bearer = routed.looks_for(Credential::Token) || routed.looks_for(Credential::Key) && keys.bearer;
     match &keys.header {
-        _ if takes_bearer => {
-            let about = routed.api.resource_metadata.as_ref().filter(|_| routed.looks_for(Credential::Token));
-            let about = about.map_or_else(String::new, |url| format!(", resource_metadata=\"{url}\""));
-            format!("Bearer realm=\"{realm}\"{error}{about}")
-        }
+        _ if takes_bearer => format!("Bearer realm=\"{realm}\"{error}{}", about(routed)),
         Some(header) => format!("ApiKey realm=\"{realm}\", header=\"{header}\"{error}"),
         None => format!("ApiKey realm=\"{realm}\"{error}"),
     }

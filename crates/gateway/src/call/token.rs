@@ -74,9 +74,10 @@ fn own(
                 "token {} of client `{}` was revoked, alone or with its client",
                 entry.number, entry.client.name
             ));
-            Err(guessed(call, routed, challenged(routed, refusal)))
+            // No guess: it proved to be ours, and its client asks for another one when it hears 401.
+            Err(challenged(routed, refusal))
         }
-        // No guess: every token comes to this within minutes, and its client then asks for another.
+        // Nor is this: every token comes to it within minutes.
         Err(TokenFault::Expired(_)) => {
             Err(challenged(routed, Refusal::new(Code::CredentialExpired, "The token has expired.")))
         }

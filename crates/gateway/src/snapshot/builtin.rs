@@ -1,5 +1,6 @@
 //! The gate's own API: the issuer's endpoints. Its calls pass the phases of every call, under the rules that stand here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,16 +49,21 @@ pub(super) fn issuer() -> Api {
     public(None, "/", Guards { limits, timeout, body_max, ..Guards::default() }, routes.collect())
 }
 
-/// What there is to know of an API that takes tokens (RFC 9728 section 2): a document under the API's own host. `issuer` is the
-/// gate's own, if its tokens count.
-pub(super) fn resource(api: &Api, named: &str, issuer: Option<&Issuer>) -> Api {
-    let own = std::iter::once(&api.guards).chain(api.routes.iter().map(|route| &route.guards));
-    let mut scopes: Vec<&str> = own.flat_map(|guards| guards.scopes.iter().map(String::as_str)).collect();
+/// What there is to know of APIs that take tokens as one resource (RFC 9728 section 2): a document under their own host.
+/// `issuer` is the gate's own, where there is one.
+pub(super) fn resource(host: Option<&str>, path: &str, named: &str, apis: &[&Api], issuer: Option<&Issuer>) -> Api {
+    let guards =
+        apis.iter().flat_map(|api| std::iter::once(&api.guards).chain(api.routes.iter().map(|route| &route.guards)));
+    let mut scopes: Vec<&str> = guards.flat_map(|guards| guards.scopes.iter().map(String::as_str)).collect();
     scopes.sort_unstable();
     scopes.dedup();
+    let own = issuer.filter(|_| apis.iter().any(|api| api.tokens.own)).map(|issuer| &issuer.url);
+    let mut servers: Vec<&String> = own.into_iter().chain(apis.iter().flat_map(|api| &api.tokens.foreign)).collect();
+    let mut seen = HashSet::new();
+    servers.retain(|url| seen.insert(*url));
     let document = json!({
         "resource": named,
-        "authorization_servers": issuer.map(|issuer| &issuer.url).into_iter().chain(&api.tokens.foreign).collect::<Vec<_>>(),
+        "authorization_servers": servers,
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
     });
@@ -75,7 +81,7 @@ pub(super) fn resource(api: &Api, named: &str, issuer: Option<&Issuer>) -> Api {
         rewrite: None,
         respond: Some(respond),
     });
-    public(api.host.clone(), &api.resource_metadata_path(), Guards::default(), route.into_iter().collect())
+    public(host.map(str::to_owned), path, Guards::default(), route.into_iter().collect())
 }
 
 fn public(host: Option<String>, path: &str, guards: Guards, routes: Vec<Route>) -> Api {

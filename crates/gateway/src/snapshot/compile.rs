@@ -113,13 +113,23 @@ impl Snapshot {
         };
         let issuers = compiler.issuers(&config, previous)?;
         let mut hosts = Hosts::default();
+        let mut resources = Vec::new();
         for api in &config.apis {
             let own = config.issuer.as_ref().filter(|_| api.tokens.own);
             let compiled = Arc::new(Api { issuers: foreign(api, &issuers), ..compiler.api(api, own)? });
             hosts.add(api.host.as_deref(), &compiled);
-            if let Some(resource) = api.resource(own).filter(|_| compiled.takes_tokens) {
-                let about = Arc::new(compiler.api(&builtin::resource(api, &resource, own), None)?);
-                hosts.add(api.host.as_deref(), &about);
+            resources.extend(
+                api.resource(own).filter(|_| compiled.takes_tokens).and_then(|named| {
+                    Some(((api.host.as_deref(), config::resource_metadata_path(&named)?), named, api))
+                }),
+            );
+        }
+        for (place, named, api) in &resources {
+            // Several APIs may be one resource, under one audience.
+            let same: Vec<_> = resources.iter().filter(|(other, ..)| other == place).map(|(.., api)| *api).collect();
+            if same.first().is_some_and(|first| std::ptr::eq(*first, *api)) {
+                let about = builtin::resource(place.0, &place.1, named, &same, config.issuer.as_ref());
+                hosts.add(place.0, &Arc::new(compiler.api(&about, None)?));
             }
         }
         if let Some(issuer) = &config.issuer {
@@ -326,7 +336,7 @@ impl Compiler<'_> {
             resource_metadata: api
                 .resource(issuer)
                 .filter(|_| takes_tokens)
-                .and_then(|named| resource_metadata(api, &named)),
+                .and_then(|named| resource_metadata(&named)),
             takes_own_tokens: api.tokens.own,
             issuers: Box::default(),
             foreign_audience: api.tokens.audience.as_deref().or(api.public_url.as_deref()).map(Into::into),
@@ -485,10 +495,10 @@ fn foreign(api: &config::Api, issuers: &[CompiledIssuer]) -> Box<[Arc<ForeignIss
 }
 
 /// Where a caller without a token learns whom to ask for one (RFC 9728 section 5.1).
-fn resource_metadata(api: &config::Api, named: &str) -> Option<Box<str>> {
+fn resource_metadata(named: &str) -> Option<Box<str>> {
+    let path = config::resource_metadata_path(named)?;
     let resource = named.parse::<http::Uri>().ok()?;
-    let origin = format!("{}://{}", resource.scheme_str()?, resource.authority()?);
-    Some(format!("{origin}{}", api.resource_metadata_path()).into())
+    Some(format!("{}://{}{path}", resource.scheme_str()?, resource.authority()?).into())
 }
 
 /// A named method is more specific than `*`; and GET, which is HEAD's stand-in, is less so than HEAD itself.

@@ -26,8 +26,8 @@ fn a_connection_that_was_completed_is_served() {
             gives.send(RawClient::connect(address)).unwrap();
             plane.stop(Patience { within: Duration::from_secs(10), leaves_idle: true });
             let answer = heard.join().unwrap();
-            let closes = answer.as_ref().is_ok_and(|answer| answer.field("connection") == Some("close"));
-            assert!(closes && answer.as_ref().is_ok_and(|answer| answer.status == 200), "round {round}: {answer:?}");
+            // By `Connection: close` or not: its call may have been answered before the plane was told.
+            assert!(answer.as_ref().is_ok_and(|answer| answer.status == 200), "round {round}: {answer:?}");
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callgate_model::{Client, Cut, Grant, Secret, SigningAlgorithm, Token, TokensOf, bounds};
+use callgate_model::{Client, Cut, Grant, Secret, SigningAlgorithm, Token, TokensOf};
 use callgate_store::{Actor, KeyRole, NewClient, NewToken, Rotation, SigningKey, pepper};
 
 use super::{Inner, Registry, RegistryError};
@@ -14,7 +14,7 @@ use crate::tokens::{ClientEntry, TokenEntry, TokenFault, signing};
 pub struct ClientRequest {
     /// Its name and `client_id`.
     pub name: String,
-    /// The consumer whose plan holds for it; without one, one of the client's own name.
+    /// The consumer whose plan holds for it; without one, one of the client's own name, which is made if it is missing.
     pub consumer: Option<String>,
     /// How it may come to tokens.
     pub grants: Vec<Grant>,
@@ -73,7 +73,7 @@ impl Registry {
     /// Makes a client. The secret is in no other place than this answer; a public one has none.
     ///
     /// # Errors
-    /// A name that is taken or is none, or another value that can't be kept.
+    /// A name that is taken or is none, a consumer that is missing, or another value that can't be kept.
     pub async fn create_client(
         &self,
         actor: &Actor,
@@ -84,8 +84,7 @@ impl Registry {
             // Of a public client a secret is hashed that nobody ever sees.
             let secret = client_secret()?;
             let (secret_hash, pepper_id) = inner.hashed(&secret);
-            let consumer = request.consumer.unwrap_or_else(|| request.name.clone());
-            let ClientRequest { name, consumer: _, grants, scopes, redirects, public } = request;
+            let ClientRequest { name, consumer, grants, scopes, redirects, public } = request;
             let new = NewClient { name, consumer, secret_hash, pepper_id, grants, scopes, redirects, public };
             let (client, consumer) = inner.store.clients_create(&actor, new).await?;
             inner.table.put_consumer(&consumer);
@@ -135,7 +134,7 @@ impl Registry {
         let (actor, name) = (actor.clone(), name.to_owned());
         self.act(move |inner| async move {
             let removed = inner.store.clients_remove(&actor, &name).await?;
-            inner.apply(removed.cut);
+            inner.apply(&[removed.cut]);
             inner.tokens.remove_clients(|entry| entry.number == removed.client.id);
             Ok(removed.client)
         })
@@ -166,7 +165,7 @@ impl Registry {
         text: &Secret,
         only: Option<&ClientEntry>,
     ) -> Result<Revoked, RegistryError> {
-        let entry = match self.0.tokens.verify(text.expose(), self.0.clock.unix_ms()) {
+        let entry = match self.0.tokens.examine(text.expose(), self.0.clock.unix_ms()) {
             // One whose time is over may have opened a stream that goes on.
             Ok(entry) | Err(TokenFault::Expired(entry)) => entry,
             Err(TokenFault::Revoked(_) | TokenFault::NotOurs(_)) => return Ok(Revoked::Nothing),
@@ -174,10 +173,26 @@ impl Registry {
         if only.is_some_and(|only| only.number != entry.client.number) {
             return Ok(Revoked::Nothing);
         }
-        let (actor, client, number) = (actor.clone(), entry.client.name.to_string(), entry.number);
+        let (number, client) = (entry.number, entry.client.name.to_string());
+        self.revoke_number(actor, number, client.clone()).await?;
+        Ok(Revoked::Token { number, client })
+    }
+
+    /// Revokes the token with this number; answers with its client's name.
+    ///
+    /// # Errors
+    /// There is none, or nothing is left of it.
+    pub async fn revoke_token_number(&self, actor: &Actor, number: i64) -> Result<String, RegistryError> {
+        let client = self.0.store.tokens_client(number).await?;
+        self.revoke_number(actor, number, client.clone()).await?;
+        Ok(client)
+    }
+
+    async fn revoke_number(&self, actor: &Actor, number: i64, client: String) -> Result<(), RegistryError> {
+        let actor = actor.clone();
         self.act(move |inner| async move {
-            inner.apply(inner.store.tokens_revoke(&actor, TokensOf::Token(number), &client).await?);
-            Ok(Revoked::Token { number, client })
+            inner.apply(&[inner.store.tokens_revoke(&actor, TokensOf::Token(number), &client).await?]);
+            Ok(())
         })
         .await
     }
@@ -190,18 +205,18 @@ impl Registry {
         let (actor, name) = (actor.clone(), client.to_owned());
         self.act(move |inner| async move {
             let client = inner.store.clients_get(&name).await?;
-            inner.apply(inner.store.tokens_revoke(&actor, TokensOf::Client(client.id), &name).await?);
+            inner.apply(&[inner.store.tokens_revoke(&actor, TokensOf::Client(client.id), &name).await?]);
             Ok(client)
         })
         .await
     }
 
-    /// What a token says that is good now.
+    /// What a token says, and how it stands, for whoever administers.
     ///
     /// # Errors
-    /// How it stands otherwise; it may be none of ours.
+    /// How it stands if it is not good now.
     pub fn inspect_token(&self, text: &Secret) -> Result<Arc<TokenEntry>, TokenFault> {
-        self.0.tokens.verify(text.expose(), self.0.clock.unix_ms())
+        self.0.tokens.examine(text.expose(), self.0.clock.unix_ms())
     }
 
     /// The tokens that are valid now, newest first.
@@ -230,7 +245,7 @@ impl Registry {
                 Some(key) if key.algorithm != algorithm.name() => {
                     drop(self.let_key_in(&Actor::Local, Rotation::Replace).await?);
                 }
-                Some(_) => {}
+                Some(_) => self.0.tokens.set_keys(&keys)?,
             }
         }
         self.0.tokens.set_issuer(issuer.map(|(url, _)| url));
@@ -249,7 +264,7 @@ impl Registry {
     /// every token is dead.
     ///
     /// # Errors
-    /// A token that the key before the current one signed may still be good: a step more, and that key is forgotten.
+    /// What the store says.
     pub async fn rotate_signing_keys(&self, actor: &Actor, at_once: bool) -> Result<Vec<SigningKey>, RegistryError> {
         self.let_key_in(actor, if at_once { Rotation::AtOnce } else { Rotation::Step }).await
     }
@@ -258,14 +273,16 @@ impl Registry {
         let actor = actor.clone();
         self.act(move |inner| async move {
             if how == Rotation::Step {
-                inner.check_previous_key().await?;
+                // What is to sign must be readable before anything is changed.
+                inner.tokens.set_keys(&inner.store.signing_keys().await?)?;
             }
             let algorithm = **inner.signing_algorithm.load();
-            let mut keys = inner.store.signing_keys_rotate(&actor, signing::make(algorithm)?, how).await?;
+            let (mut keys, cuts) = inner.store.signing_keys_rotate(&actor, signing::make(algorithm)?, how).await?;
+            inner.apply(&cuts);
             if keys.iter().all(|key| key.role != KeyRole::Next) {
                 // The one that comes after is known to everybody when it begins to sign.
                 let next = signing::make(algorithm)?;
-                keys = inner.store.signing_keys_rotate(&actor, next, Rotation::Step).await?;
+                keys = inner.store.signing_keys_rotate(&actor, next, Rotation::Step).await?.0;
             }
             inner.tokens.set_keys(&keys)?;
             Ok(keys)
@@ -282,29 +299,14 @@ impl Inner {
         (pepper::hash(pepper, secret.expose()), pepper.id)
     }
 
-    async fn check_previous_key(&self) -> Result<(), RegistryError> {
-        let keys = self.store.signing_keys().await?;
-        let Some(previous) = keys.iter().find(|key| key.role == KeyRole::Previous) else { return Ok(()) };
-        let lifetime_ms = i64::try_from(bounds::TOKEN_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-        let wait_ms = previous.role_since_ms.saturating_add(lifetime_ms).saturating_sub(self.clock.unix_ms());
-        if wait_ms <= 0 {
-            return Ok(());
-        }
-        let wait_s = wait_ms.div_euclid(1_000) + 1;
-        Err(RegistryError::request(format!(
-            "tokens of the previous key are good for up to {wait_s} s more: rotate again after that; or, if a key has leaked, at \
-             once (every token is refused then)"
-        )))
-    }
-
     fn put_client(&self, client: &Client) {
         if let Some(consumer) = self.table.consumer_numbered(client.consumer_id) {
             self.tokens.put_client(client, consumer);
         }
     }
 
-    pub(super) fn apply(&self, cut: Cut) {
-        self.tokens.apply(&[cut], self.clock.unix_ms());
+    pub(super) fn apply(&self, cuts: &[Cut]) {
+        self.tokens.apply(cuts, self.clock.unix_ms());
     }
 }
 

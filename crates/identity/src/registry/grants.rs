@@ -149,7 +149,7 @@ impl Registry {
         let Some(found) = found.filter(|found| found.family.client_id == client.number) else { return Ok(false) };
         let actor = actor.clone();
         self.act(move |inner| async move {
-            inner.apply(inner.store.families_revoke(&actor, &found.family).await?);
+            inner.apply(&[inner.store.families_revoke(&actor, &found.family).await?]);
             Ok(true)
         })
         .await
@@ -212,7 +212,7 @@ impl Registry {
     async fn cut_off(&self, cut: Cut) -> GrantFault {
         let applied = self
             .act(move |inner| async move {
-                inner.apply(cut);
+                inner.apply(&[cut]);
                 Ok(())
             })
             .await;

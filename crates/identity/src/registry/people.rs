@@ -74,7 +74,7 @@ impl Registry {
         let (actor, name, password) = (actor.clone(), name.to_owned(), self.hashed_password(password).await?);
         self.act(move |inner| async move {
             let (user, cut) = inner.store.users_set_password(&actor, &name, password).await?;
-            inner.apply(cut);
+            inner.apply(&[cut]);
             Ok(user)
         })
         .await
@@ -88,7 +88,7 @@ impl Registry {
         let (actor, name) = (actor.clone(), name.to_owned());
         self.act(move |inner| async move {
             let (user, cut) = inner.store.users_disable(&actor, &name).await?;
-            inner.apply(cut);
+            inner.apply(&[cut]);
             Ok(user)
         })
         .await
@@ -111,7 +111,7 @@ impl Registry {
         let (actor, name) = (actor.clone(), name.to_owned());
         self.act(move |inner| async move {
             let (user, cut) = inner.store.users_remove(&actor, &name).await?;
-            inner.apply(cut);
+            inner.apply(&[cut]);
             Ok(user)
         })
         .await
@@ -125,7 +125,7 @@ impl Registry {
         let (actor, name) = (actor.clone(), name.to_owned());
         self.act(move |inner| async move {
             let (user, cut) = inner.store.users_revoke_tokens(&actor, &name).await?;
-            inner.apply(cut);
+            inner.apply(&[cut]);
             Ok(user)
         })
         .await

@@ -41,6 +41,7 @@ impl Registry {
     /// From here on no act is done here: those that wait are told so.
     pub fn hand_over(&self, paused: Paused) {
         self.0.succession.handed_over.store(true, Ordering::Release);
+        self.0.proofs.hand_over();
         drop(paused);
     }
 

@@ -8,6 +8,7 @@ mod form;
 mod seen;
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -47,7 +48,8 @@ pub struct Proofs {
     seen: Seen,
     /// What proofs must hold while this process does not know yet which were used before it began.
     nonce: Box<str>,
-    began_ms: i64,
+    /// Later than any moment once another process has taken this one's place: it learns of no proof that is used there.
+    began_ms: AtomicI64,
 }
 
 // === impl Proofs ===
@@ -61,15 +63,20 @@ impl Proofs {
         let mut random = Random::new()?;
         let bytes: [u8; 16] = std::array::from_fn(|_| random.byte());
         random.check()?;
-        Ok(Proofs { seen: Seen::new(), nonce: URL_SAFE_NO_PAD.encode(bytes).into(), began_ms: now_ms })
+        Ok(Proofs { seen: Seen::new(), nonce: URL_SAFE_NO_PAD.encode(bytes).into(), began_ms: AtomicI64::new(now_ms) })
     }
 
     /// What a proof must hold at this moment; nothing once every proof that was made before this process began is too old.
     #[must_use]
     pub fn nonce(&self, now_ms: i64) -> Option<&str> {
-        let since_ms = now_ms.saturating_sub(self.began_ms);
+        let since_ms = now_ms.saturating_sub(self.began_ms.load(Ordering::Acquire));
         // A clock that was put back makes old proofs new again.
         (since_ms < millis(bounds::PROOF_NONCE_LASTS)).then_some(&*self.nonce)
+    }
+
+    /// Another process takes proofs now: from here on they must hold this one's own nonce.
+    pub(crate) fn hand_over(&self) {
+        self.began_ms.store(i64::MAX, Ordering::Release);
     }
 
     /// The thumbprint (RFC 7638) of the key that made this proof, if it is about this very call and counts for the first time.
@@ -85,8 +92,10 @@ impl Proofs {
         if !(of.is_address)(address) {
             return Err(ProofFault::Wrong("it is for another address (`htu`)"));
         }
-        let age_ms = now_ms.saturating_sub(claims.iat.saturating_mul(1_000));
-        if age_ms.abs() > millis(bounds::PROOF_SKEW) {
+        #[expect(clippy::cast_possible_truncation, reason = "a moment far off is far off at the end of the range too")]
+        let made_ms = (claims.iat * 1_000.0) as i64;
+        let age_ms = now_ms.saturating_sub(made_ms);
+        if age_ms.saturating_abs() > millis(bounds::PROOF_SKEW) {
             return Err(ProofFault::Wrong("it was made too long ago, or by a clock that is wrong (`iat`)"));
         }
         if let Some(token) = of.token {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -28,6 +29,8 @@ pub struct TokenTable {
     clients: ShardMap<[u8; 32], ClientEntry>,
     cuts: Arc<Cuts>,
     remembered: Remembered<TokenEntry>,
+    /// Counts changes of keys and issuer, each after it is in force.
+    generation: AtomicU64,
     /// Held while something changes; never on the way of a call. The clients again, by number.
     writer: Mutex<HashMap<i64, Arc<ClientEntry>>>,
 }
@@ -68,6 +71,7 @@ impl TokenTable {
             clients: ShardMap::build(named),
             cuts: Arc::new(Cuts::new(cuts)),
             remembered: Remembered::new(bounds::TOKENS_REMEMBERED_MAX / SHARDS),
+            generation: AtomicU64::new(0),
             writer: Mutex::new(entries.iter().map(|entry| (entry.number, Arc::clone(entry))).collect()),
         })
     }
@@ -93,37 +97,49 @@ impl TokenTable {
     /// # Errors
     /// See [`TokenFault`].
     pub fn verify(&self, presented: &str, now_ms: i64) -> Result<Arc<TokenEntry>, TokenFault> {
-        let entry = match self.remembered.get(presented) {
+        // Before keys and issuer are read: what they come to is remembered as of then, and not past the next change.
+        let generation = self.generation.load(Ordering::Acquire);
+        let entry = match self.remembered.get(presented, generation) {
             Some(entry) => entry,
             None => {
-                let entry = self.read(presented).map_err(TokenFault::NotOurs)?;
+                let entry = self.read(presented)?;
                 if !entry.is_expired(now_ms) {
-                    self.remembered.put(presented, &entry, now_ms);
+                    self.remembered.put(presented, generation, &entry, now_ms);
                 }
                 entry
             }
         };
-        if entry.is_revoked() {
-            Err(TokenFault::Revoked(entry))
-        } else if entry.is_expired(now_ms) {
-            Err(TokenFault::Expired(entry))
-        } else {
-            Ok(entry)
-        }
+        standing(entry, now_ms)
     }
 
-    fn read(&self, presented: &str) -> Result<Arc<TokenEntry>, &'static str> {
-        if presented.len() > bounds::CREDENTIAL_BYTES_MAX {
-            return Err("longer than a token of ours");
-        }
+    /// The same for whoever administers: whether or not this gate is an issuer now, and under which URL.
+    ///
+    /// # Errors
+    /// See [`TokenFault`].
+    pub fn examine(&self, text: &str, now_ms: i64) -> Result<Arc<TokenEntry>, TokenFault> {
+        standing(self.entry(self.claims(text)?)?, now_ms)
+    }
+
+    fn read(&self, presented: &str) -> Result<Arc<TokenEntry>, TokenFault> {
         let issuer = self.issuer.load();
-        let issuer = issuer.as_deref().ok_or("this gate issues no tokens")?;
-        let claims: Claims = self.keys.load().verify(presented)?;
+        let issuer = issuer.as_deref().ok_or(TokenFault::NotOurs("this gate issues no tokens"))?;
+        let claims = self.claims(presented)?;
         if *claims.iss != **issuer {
-            return Err("of an issuer that this gate was before: its URL has changed since");
+            return Err(TokenFault::NotOurs("of an issuer that this gate was before: its URL has changed since"));
         }
-        let number = claims.jti.parse().map_err(|_| "without a number")?;
-        let client = self.client(&claims.client_id).ok_or("of a client that was removed")?;
+        self.entry(claims)
+    }
+
+    fn claims(&self, text: &str) -> Result<Claims, TokenFault> {
+        if text.len() > bounds::CREDENTIAL_BYTES_MAX {
+            return Err(TokenFault::NotOurs("longer than a token of ours"));
+        }
+        self.keys.load().verify(text).map_err(TokenFault::NotOurs)
+    }
+
+    fn entry(&self, claims: Claims) -> Result<Arc<TokenEntry>, TokenFault> {
+        let number = claims.jti.parse().map_err(|_| TokenFault::NotOurs("without a number"))?;
+        let client = self.client(&claims.client_id).ok_or(TokenFault::NotOurs("of a client that was removed"))?;
         Ok(Arc::new(TokenEntry::new(claims, number, client, Arc::clone(&self.cuts))))
     }
 
@@ -131,12 +147,6 @@ impl TokenTable {
     #[must_use]
     pub fn client(&self, name: &str) -> Option<Arc<ClientEntry>> {
         self.clients.get(&NameDigest::of(name).bytes())
-    }
-
-    /// The client with this number.
-    #[must_use]
-    pub fn client_by_number(&self, number: i64) -> Option<Arc<ClientEntry>> {
-        self.writer().get(&number).cloned()
     }
 
     /// The client with this name and this secret. One that does not exist takes as long as a wrong secret.
@@ -168,22 +178,22 @@ impl TokenTable {
         self.keys.load().sign(claims)
     }
 
-    /// Every token is verified again when it comes next.
+    /// Every token is verified again when it comes next: what was good by other keys or another issuer may be so no more.
     pub fn forget_verified(&self) {
-        self.remembered.clear();
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// From here on this is the issuer, or none is.
     pub(crate) fn set_issuer(&self, url: Option<&str>) {
         if self.issuer().as_deref() != url {
             self.issuer.store(url.map(|url| Arc::new(Arc::from(url))));
-            self.remembered.clear();
+            self.forget_verified();
         }
     }
 
     pub(crate) fn set_keys(&self, keys: &[SigningKey]) -> Result<(), SigningError> {
         self.keys.store(Arc::new(Keys::of(keys)?));
-        self.remembered.clear();
+        self.forget_verified();
         Ok(())
     }
 
@@ -238,6 +248,16 @@ impl TokenTable {
 
     fn writer(&self) -> MutexGuard<'_, HashMap<i64, Arc<ClientEntry>>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn standing(entry: Arc<TokenEntry>, now_ms: i64) -> Result<Arc<TokenEntry>, TokenFault> {
+    if entry.is_revoked() {
+        Err(TokenFault::Revoked(entry))
+    } else if entry.is_expired(now_ms) {
+        Err(TokenFault::Expired(entry))
+    } else {
+        Ok(entry)
     }
 }
 

@@ -120,9 +120,9 @@ lessons! {
         "Raise `body_max` of the API or the route.",
         "A 12 MiB upload where `body_max` is 10MiB.";
     CredentialMissing:
-        "The route needs a key, and the call has none in any of the places that the API reads.",
-        "Send the key in the header that the WWW-Authenticate field names.",
-        "Make a key with `callgate keys create CONSUMER`. `access: public` opens the route to everybody; `keys:` says where a key may stand.",
+        "The route needs a key or an access token, and the call has none in any of the places that the API reads.",
+        "Send it where the answer says; a client of the issuer asks for a token first.",
+        "Make a key with `callgate keys create CONSUMER`, or a client with `callgate clients create NAME`. `access: public` opens the route to everybody; `keys:` says where a key may stand.",
         "`curl https://api.example.com/shop/books` without `-H 'X-API-Key: …'`.";
     CredentialUnknown:
         "The credential does not have the shape of a key, its checksum is wrong, or no such key exists here. The answer is the same for all three.",
@@ -130,7 +130,7 @@ lessons! {
         "What the gate saw tells the three cases apart. Many from one address are guesses: the lockout slows them down.",
         "A key that lost its last character when it was copied.";
     CredentialExpired:
-        "The key has an end, and that has passed.",
+        "The key or token has an end, and that has passed.",
         "Ask for a new key; next time rotate before the end.",
         "`callgate keys rotate ID` makes its successor, with an overlap in which both work.",
         "A key made with `--expires 30d`, 31 days later.";
@@ -140,9 +140,9 @@ lessons! {
         "Check the machine's clock if the start has passed; otherwise make a key without `--not-before`.",
         "A partner tries next month's key today.";
     CredentialRevoked:
-        "The key was revoked. That works from the next call on.",
-        "Ask the operator for a new key.",
-        "`callgate audit list` says who revoked it and when. A revoked key does not come back: make a new one.",
+        "The key or token was revoked, alone or with its client. That works from the next call on.",
+        "Ask the issuer for another token, or the operator for a new key.",
+        "`callgate audit list` says who revoked it and when. What is revoked does not come back: make a new key; a client asks for a new token by itself.",
         "A key that was found in a public repository and revoked an hour ago.";
     TokenMisdirected:
         "The token is good, but its client asked for it for another API.",
@@ -185,9 +185,9 @@ lessons! {
         "See `lockout`. If many clients share the address, it may be a proxy that `trusted_proxies` does not name.",
         "A deployment with yesterday's key retries 20 times in a minute.";
     ScopeMissing:
-        "The key is good, but lacks a scope that the route asks for. All of a route's scopes are needed.",
-        "Ask for a key with the scope that the answer names.",
-        "Make a key with `callgate keys create CONSUMER --scope SCOPE`, or drop the scope from the route.",
+        "The key or token is good, but lacks a scope that the route asks for. All of a route's scopes are needed.",
+        "Ask for a key or token with the scope that the answer names.",
+        "Make a key with `callgate keys create CONSUMER --scope SCOPE`, or a client with `callgate clients create NAME --scope SCOPE`; or drop the scope from the route.",
         "A key with `orders:read` calls `POST /orders`, which has `scopes: [orders:write]`.";
     NotAllowed:
         "The key is good, but was made for other APIs or other addresses.",

@@ -46,4 +46,4 @@ CREATE TABLE signing_keys (
     role_since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX signing_keys_by_role ON signing_keys (role);
+CREATE UNIQUE INDEX signing_keys_by_role ON signing_keys (role) WHERE role <> 'previous';

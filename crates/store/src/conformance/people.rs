@@ -20,7 +20,7 @@ async fn user(store: &Store, name: &str) -> User {
 async fn client(store: &Store, name: &str) -> Client {
     let new = NewClient {
         name: name.to_owned(),
-        consumer: name.to_owned(),
+        consumer: None,
         secret_hash: [1; 32],
         pepper_id: store.peppers().current.id,
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
@@ -119,7 +119,7 @@ pub(super) async fn accounts_from_first_to_last(store: &Store, _: &Clock) {
     new.name = "alice".to_owned();
     let as_alice = NewClient {
         name: new.name,
-        consumer: "acme".to_owned(),
+        consumer: None,
         secret_hash: [1; 32],
         pepper_id: 1,
         grants: vec![Grant::ClientCredentials],
@@ -200,7 +200,10 @@ pub(super) async fn a_code_is_worth_one_answer(store: &Store, clock: &Clock) {
     let Redeemed::Replayed(cut) = store.codes_redeem(redemption(store, &shop, "code")).await.unwrap() else {
         panic!("it was used before")
     };
-    assert_eq!(cut, Cut { of: TokensOf::Family(family.id), up_to: token.number, until_ms: NOON_MS + 600_000 });
+    assert_eq!(
+        cut,
+        Cut { of: TokensOf::Family(family.id), up_to: token.number, until_ms: NOON_MS + 600_000 + 24 * 3_600_000 }
+    );
     assert!(store.tokens_list(None, 10).await.unwrap().is_empty());
     assert_eq!(refresh(store, &shop, "first", "second").await, "refused", "what came of it is dead, too");
     let once_more = store.codes_redeem(redemption(store, &shop, "code")).await.unwrap();

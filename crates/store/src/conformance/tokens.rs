@@ -9,7 +9,7 @@ fn new_client(store: &Store, name: &str) -> NewClient {
     let pepper = &store.peppers().current;
     NewClient {
         name: name.to_owned(),
-        consumer: name.to_owned(),
+        consumer: None,
         secret_hash: pepper::hash(pepper, name),
         pepper_id: pepper.id,
         grants: vec![Grant::ClientCredentials],
@@ -30,9 +30,12 @@ async fn live(store: &Store) -> Vec<i64> {
 pub(super) async fn clients_come_and_go_with_their_consumers(store: &Store, _: &Clock) {
     let (shop, consumer) = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap();
     assert_eq!((consumer.name.as_str(), consumer.id), ("shop", shop.consumer_id));
-    let other = NewClient { consumer: "shop".to_owned(), ..new_client(store, "app") };
+    let other = NewClient { consumer: Some("shop".to_owned()), ..new_client(store, "app") };
     let (app, same) = store.clients_create(&ADMIN, other).await.unwrap();
     assert_eq!(same, consumer, "a consumer that is there is taken");
+    let mistyped = NewClient { consumer: Some("shpo".to_owned()), ..new_client(store, "third") };
+    let error = store.clients_create(&ADMIN, mistyped).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no consumer `shpo`", "a named one is not made by a mistake");
     assert_eq!(store.clients_list().await.unwrap(), [app.clone(), shop.clone()]);
     let error = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap_err();
     assert!(error.to_string().starts_with("the client `shop` exists already"), "{error}");
@@ -54,7 +57,6 @@ pub(super) async fn clients_that_can_not_be_kept(store: &Store, _: &Clock) {
         assert!(error.to_string().contains(expect), "{error}");
     };
     check(|new| new.name = "a b".to_owned(), "client name `a b`").await;
-    check(|new| new.consumer = String::new(), "consumer name").await;
     check(|new| new.grants.clear(), "client_credentials").await;
     check(|new| new.scopes = vec!["a\"b".to_owned()], "scope").await;
     check(|new| new.scopes = vec!["a".to_owned(); 65], "up to 64").await;
@@ -94,6 +96,8 @@ pub(super) async fn a_revocation_is_a_number(store: &Store, clock: &Clock) {
 
     clock.advance_ms(600_000);
     assert_eq!(live(store).await, [0; 0]);
+    assert_eq!(store.cuts_all().await.unwrap().len(), 2, "the clock may jump back");
+    clock.advance_ms(24 * 3_600_000);
     assert!(store.cuts_all().await.unwrap().is_empty(), "a cut is kept as long as it can reach a token");
     store.clients_remove(&ADMIN, "shop").await.unwrap();
     let (again, _) = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap();
@@ -107,25 +111,39 @@ fn new_signing_key(id: &str) -> NewSigningKey {
     NewSigningKey { id: id.to_owned(), algorithm, public_key: vec![4; 65], private_key }
 }
 
-pub(super) async fn signing_keys_move_on_one_by_one(store: &Store, _: &Clock) {
+pub(super) async fn signing_keys_move_on_one_by_one(store: &Store, clock: &Clock) {
     let check = async |id: &str, how: Rotation, expect: &[(&str, KeyRole)]| {
-        let mut keys = store.signing_keys_rotate(&ADMIN, new_signing_key(id), how).await.unwrap();
-        keys.sort_by_key(|key| key.role.name());
+        let (mut keys, cuts) = store.signing_keys_rotate(&ADMIN, new_signing_key(id), how).await.unwrap();
+        keys.sort_by_key(|key| (key.role.name(), key.id.clone()));
         let got: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.role)).collect();
         assert_eq!(got, expect);
-        assert!(keys.iter().all(|key| key.private_key.expose() == format!("private {}", key.id)));
+        let private = |key: &crate::SigningKey| key.private_key.expose() == format!("private {}", key.id);
+        assert!(keys.iter().all(|key| private(key) == (key.role != KeyRole::Previous)));
+        cuts.len()
     };
     use KeyRole::{Current, Next, Previous};
+    let (shop, _) = store.clients_create(&ADMIN, new_client(store, "shop")).await.unwrap();
+    let token = store.tokens_issue(new_token(shop.id, clock.unix_ms() + 599_000)).await.unwrap();
     check("a", Rotation::Step, &[("a", Current)]).await;
     check("b", Rotation::Step, &[("a", Current), ("b", Next)]).await;
     check("c", Rotation::Step, &[("b", Current), ("c", Next), ("a", Previous)]).await;
-    check("d", Rotation::Step, &[("c", Current), ("d", Next), ("b", Previous)]).await;
-    check("e", Rotation::Replace, &[("e", Current), ("c", Previous)]).await;
-    check("f", Rotation::Step, &[("e", Current), ("f", Next), ("c", Previous)]).await;
-    check("g", Rotation::AtOnce, &[("g", Current)]).await;
+    check("d", Rotation::Step, &[("c", Current), ("d", Next), ("a", Previous), ("b", Previous)]).await;
+    check("e", Rotation::Replace, &[("e", Current), ("a", Previous), ("b", Previous), ("c", Previous)]).await;
+    clock.advance_ms(598_000);
+    assert_eq!(live(store).await, [token.number]);
+    let cuts =
+        check("f", Rotation::Step, &[("e", Current), ("f", Next), ("a", Previous), ("b", Previous), ("c", Previous)]);
+    assert_eq!(cuts.await, 0);
+    let cuts = check("g", Rotation::AtOnce, &[("g", Current)]).await;
+    assert_eq!((cuts, live(store).await), (1, vec![]), "every token is revoked, whoever verified it before");
+    check("h", Rotation::Step, &[("g", Current), ("h", Next)]).await;
+    check("i", Rotation::Step, &[("h", Current), ("i", Next), ("g", Previous)]).await;
+    clock.advance_ms(600_000);
+    check("j", Rotation::Step, &[("i", Current), ("j", Next), ("h", Previous)]).await;
+    check("k", Rotation::AtOnce, &[("k", Current)]).await;
     let mut files: Vec<_> = std::fs::read_dir(store.folder().join("secrets")).unwrap().collect();
     files.retain(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("signing-"));
     assert_eq!(files.len(), 1, "the files of keys that were given up are gone");
     let text = format!("{:?}", store.signing_keys().await.unwrap());
-    assert!(!text.contains("private g"), "{text}");
+    assert!(!text.contains("private k"), "{text}");
 }

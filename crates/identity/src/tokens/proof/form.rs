@@ -25,7 +25,9 @@ struct Header {
 #[derive(Debug, Deserialize)]
 struct Jwk {
     kty: String,
+    #[serde(default)]
     crv: String,
+    #[serde(default)]
     x: String,
     #[serde(default)]
     y: Option<String>,
@@ -40,7 +42,8 @@ pub(super) struct Claims {
     pub(super) jti: String,
     pub(super) htm: String,
     pub(super) htu: String,
-    pub(super) iat: i64,
+    /// RFC 7519 section 2 allows fractions.
+    pub(super) iat: f64,
     #[serde(default)]
     pub(super) ath: Option<String>,
     #[serde(default)]

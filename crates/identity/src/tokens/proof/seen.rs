@@ -25,7 +25,7 @@ pub(super) struct Seen {
     places: OnceLock<Box<[AtomicU64]>>,
 }
 
-/// With the table half full, a set of 16 overflows about once in 10,000,000 proofs (Poisson, mean 8).
+/// With three in the mean, a set of 16 overflows about once in 10,000,000 proofs (Poisson).
 const WAYS: usize = 16;
 const SETS: usize = bounds::PROOFS_REMEMBERED_MAX / WAYS;
 const SECOND_BITS: u32 = 24;

@@ -69,6 +69,7 @@ fn a_proof_is_good_for_its_own_call_and_nothing_else() {
     check(&sign(&good), "good");
     check(&sign(&with(good.clone(), "htu", format!("{ADDRESS}?a=1#b"))), "good");
     check(&sign(&with(good.clone(), "iat", LATER_MS / 1_000 - 60)), "good");
+    check(&sign(&with(good.clone(), "iat", LATER_MS as f64 / 1_000.0 - 0.25)), "good");
     check(&sign(&with(good.clone(), "iat", LATER_MS / 1_000 + 60)), "good");
     check(&sign(&with(good.clone(), "iat", LATER_MS / 1_000 - 61)), "`iat`");
     check(&sign(&with(good.clone(), "iat", LATER_MS / 1_000 + 61)), "`iat`");
@@ -161,6 +162,9 @@ fn a_nonce_is_asked_for_in_the_first_two_minutes() {
     assert!(ask(&proofs, &sign(&with(early, "nonce", nonce)), now_ms).is_ok());
     assert!(proofs.nonce(NOW_MS + 119_999).is_some() && proofs.nonce(NOW_MS + 120_000).is_none());
     assert!(proofs.nonce(NOW_MS - 5_000).is_some(), "a clock that was put back");
+    let late = with(claims("2"), "iat", LATER_MS / 1_000);
+    proofs.hand_over();
+    assert_eq!(ask(&proofs, &sign(&late), LATER_MS).unwrap_err(), ProofFault::NonceNeeded, "others take proofs now");
 }
 
 #[test]
