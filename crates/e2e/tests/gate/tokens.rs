@@ -327,3 +327,37 @@ fn junk_leaves_nothing_behind() {
     assert!(after < before + 4_096, "{before} KiB before, {after} KiB after");
     check(&bearing(&gate, "GET /shop/a", &token), "200");
 }
+
+/// A client whose token was revoked must hear 401, or it does not ask for another.
+#[test]
+fn a_revoked_token_is_no_guess_and_locks_nobody_out() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let top = "issuer: { url: \"http://127.0.0.1:8080\" }\nlockout: { failures: 3 }\n";
+    let gate = TestGate::start(&gate_yaml(top, &api("shop", &upstream.url(), "access: token")));
+    let token = client(&gate, "app", &[]).token(&gate);
+    revoke(&gate, &token);
+    for _ in 0..10 {
+        check(&bearing(&gate, "GET /shop/a", &token), "401 credential_revoked");
+    }
+    for _ in 0..3 {
+        check(&bearing(&gate, "GET /shop/a", "a.b.c"), "401 credential_unknown");
+    }
+    check(&bearing(&gate, "GET /shop/a", "a.b.c"), "429 locked_out");
+}
+
+/// Whatever stands before it, and whether or not it counted.
+#[test]
+fn neither_a_token_nor_a_proof_goes_upstream() {
+    let upstream = ScriptedUpstream::answering("ok");
+    let gate = start(&upstream, "access: [key, token]");
+    let (key, token) = (gate.new_key("acme"), client(&gate, "app", &["--consumer", "acme"]).token(&gate));
+    let with = |name: &str, value: &str| {
+        gate.call("GET /shop/a").key(&key).field(name, value).send();
+        upstream.last()
+    };
+    for name in ["DPoP", "dpop"] {
+        assert_eq!(with(name, "a.b.c").field("dpop"), None);
+    }
+    let by_tab = with("Authorization", &format!("Bearer\t{token}"));
+    assert!(!by_tab.to_string().contains(&token), "{by_tab}");
+}

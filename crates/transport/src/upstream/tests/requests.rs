@@ -225,19 +225,20 @@ fn a_connection_is_kept_if_the_rest_of_the_request_leaves_soon() {
     let (server, served) = server(|mut connection| {
         read_until(&mut connection, "\r\n\r\n");
         connection.write_all(OK.as_bytes()).unwrap();
-        let mut body = vec![0; 20 << 20];
+        let mut body = vec![0; 1 << 20];
         connection.read_exact(&mut body).unwrap();
         serve(connection, &[OK.to_owned()]);
     });
     run(async {
         let pool = Pool::new();
         let (sender, body) = unbounded_channel();
-        let request = Request::post("/").header("content-length", 20 << 20).body(Fed(body)).unwrap();
+        let request = Request::post("/").header("content-length", 1 << 20).body(Fed(body)).unwrap();
         let response = pool.send(&server, request).await.unwrap().response;
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
         assert_eq!(pool.stats().idle, 0);
-        sender.send(Bytes::from(vec![b'a'; 20 << 20])).unwrap();
+        sender.send(Bytes::from(vec![b'a'; 1 << 20])).unwrap();
         while pool.stats().idle == 0 {
+            assert_eq!(pool.stats().open, 1, "it was closed");
             tokio::task::yield_now().await;
         }
         let request = Request::get("/").body(whole("")).unwrap();
